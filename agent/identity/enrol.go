@@ -1,0 +1,103 @@
+package identity
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"vitrine/agent/protocol"
+)
+
+// enrolTimeout bounds one enrolment, from dialling to the answer.
+const enrolTimeout = 30 * time.Second
+
+// maxAnswer is the largest answer to an enrolment that is read, in bytes.
+const maxAnswer = 1 << 20
+
+// A RefusedError is a server's refusal of an enrolment; trying again with the same token is of no use.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
+// Enrol asks the server at addr ("host:port") to take this viewer in, with a join token, and keeps the answer on disk.
+// The server is believed only if its CA is the one in the token. name is what the viewer would like to be called. Nothing
+// changes on an error, which is a *TrustError, a *RefusedError or a failure of the network.
+func (id *Identity) Enrol(ctx context.Context, addr string, token protocol.JoinToken, name string, device protocol.Device, clock Time) error {
+	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
+	defer cancel()
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, id.key)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(protocol.EnrollRequest{
+		TokenID: token.ID,
+		Secret:  token.Secret.Reveal(),
+		CSR:     string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+		Name:    name,
+		Device:  device,
+	})
+	if err != nil {
+		return err
+	}
+	answer, err := post(ctx, addr, pinnedTLS(token.CA, clock), body)
+	if err != nil {
+		return err
+	}
+	if ca, err := parseCertificate("CA certificate", answer.CA); err != nil || protocol.PinOf(ca) != token.CA {
+		return &TrustError{Site: answer.Site, Reason: "the server answered with another CA than the join token names"}
+	}
+	return id.save(answer)
+}
+
+// post sends the enrolment request to addr.
+func post(ctx context.Context, addr string, config *tls.Config, body []byte) (protocol.EnrollResponse, error) {
+	transport := &http.Transport{
+		DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&tls.Dialer{Config: config}).DialContext(ctx, network, addr)
+		},
+	}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+addr+protocol.PathEnroll, bytes.NewReader(body))
+	if err != nil {
+		return protocol.EnrollResponse{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	// A redirect would take the token's secret to somebody else.
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(request)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // the address is the caller's to name
+		}
+		return protocol.EnrollResponse{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return protocol.EnrollResponse{}, refusal(resp)
+	}
+	var answer protocol.EnrollResponse
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
+		return protocol.EnrollResponse{}, fmt.Errorf("the server's answer to the enrolment can't be read: %w", err)
+	}
+	return answer, nil
+}
+
+// refusal tells a refusal of this viewer from a server that can't answer now.
+func refusal(resp *http.Response) error {
+	err := protocol.ReadProblem(resp)
+	if resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests {
+		return &RefusedError{Reason: err.Error()}
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+// Package identity keeps who this viewer is: its key, its certificate, and whom it believes.
+//
+// It owns the identity folder and the enrolment request that fills it, and makes the TLS configuration by which viewer
+// and server prove themselves to each other. The private key never leaves this package, and nothing of it is ever
+// printed. It doesn't choose servers and keeps no connection.
+package identity
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"vitrine/agent/protocol"
+	"vitrine/platform/atomicfile"
+)
+
+const (
+	keyFile       = "key.pem"
+	enrolmentFile = "enrolment.json"
+)
+
+// An Enrolment is what a site gave the viewer when it took it in.
+type Enrolment struct {
+	// Viewer is the id that the site knows this viewer by.
+	Viewer string
+	Name   string
+	Site   string
+	// Servers are the site's servers as they were then.
+	Servers []protocol.Server
+	// PublishingKey checks manifests.
+	PublishingKey ed25519.PublicKey
+
+	certificate *x509.Certificate
+	chain       [][]byte
+	roots       *x509.CertPool
+}
+
+// An Identity is the viewer's own. It is safe for concurrent use.
+type Identity struct {
+	dir string
+	key crypto.Signer
+
+	mu        sync.Mutex
+	enrolment *Enrolment
+}
+
+// Open reads the identity in dir, which it makes if need be, with a new key if there is none yet.
+func Open(dir string) (*Identity, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	id := &Identity{dir: dir}
+	var err error
+	if id.key, err = openKey(filepath.Join(dir, keyFile)); err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	id.enrolment, err = id.load()
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
+	return id, nil
+}
+
+// openKey reads the private key at path, or makes one.
+func openKey(path string) (crypto.Signer, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newKey(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, fmt.Errorf("%s is damaged; remove the folder it is in, and enrol this viewer again", path)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w); remove the folder it is in, and enrol this viewer again", path, err)
+	}
+	signer, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s: want an ECDSA key", path)
+	}
+	return signer, nil
+}
+
+func newKey(path string) (crypto.Signer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	return key, atomicfile.Write(path, block, 0o600)
+}
+
+// Enrolment is what the site gave; ok is false before the viewer is enrolled.
+func (id *Identity) Enrolment() (e Enrolment, ok bool) {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.enrolment == nil {
+		return Enrolment{}, false
+	}
+	return *id.enrolment, true
+}
+
+// load reads the enrolment from disk; nil if there is none.
+func (id *Identity) load() (*Enrolment, error) {
+	path := filepath.Join(id.dir, enrolmentFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r protocol.EnrollResponse
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("%s is damaged (%w); remove it, and enrol this viewer again", path, err)
+	}
+	e, err := id.check(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; remove it, and enrol this viewer again", path, err)
+	}
+	return e, nil
+}
+
+// save makes an enrolment durable and then valid.
+func (id *Identity) save(r protocol.EnrollResponse) error {
+	e, err := id.check(r)
+	if err != nil {
+		return fmt.Errorf("the server's answer to the enrolment: %w", err)
+	}
+	if err := atomicfile.WriteJSON(filepath.Join(id.dir, enrolmentFile), r, 0o600); err != nil {
+		return err
+	}
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	id.enrolment = e
+	return nil
+}
+
+// check turns the answer of a site into an Enrolment: the certificate must be for our key and that viewer, and of that CA.
+// Its dates are not checked here: the clock may be wrong, and the server judges them at every connection.
+func (id *Identity) check(r protocol.EnrollResponse) (*Enrolment, error) {
+	cert, err := parseCertificate("certificate", r.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := parseCertificate("CA certificate", r.CA)
+	if err != nil {
+		return nil, err
+	}
+	public, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok || !public.Equal(id.key.Public()) {
+		return nil, errors.New("the certificate is for another key than this viewer's")
+	}
+	if err := cert.CheckSignatureFrom(ca); err != nil {
+		return nil, fmt.Errorf("the certificate is not of the CA beside it: %w", err)
+	}
+	if r.Viewer == "" || cert.Subject.CommonName != r.Viewer {
+		return nil, fmt.Errorf("the certificate is for %q, not for viewer %q", cert.Subject.CommonName, r.Viewer)
+	}
+	key, err := base64.RawURLEncoding.DecodeString(r.PublishingKey)
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return nil, errors.New("the publishing key is not the base64url of 32 bytes")
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
+	return &Enrolment{
+		Viewer: r.Viewer, Name: r.Name, Site: r.Site, Servers: r.Servers, PublishingKey: key,
+		certificate: cert, chain: [][]byte{cert.Raw, ca.Raw}, roots: roots,
+	}, nil
+}
+
+func parseCertificate(what, text string) (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("the %s is not in PEM form", what)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("the %s can't be read: %w", what, err)
+	}
+	return cert, nil
+}

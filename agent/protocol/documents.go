@@ -1,0 +1,259 @@
+package protocol
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"vitrine/content/digest"
+)
+
+// Desired is what the server wants of a viewer.
+type Desired struct {
+	// Rev grows with every change; a viewer reports the one it has.
+	Rev int64 `json:"rev"`
+	// Manifest is the programme to play; nil leaves what plays.
+	Manifest *ManifestRef `json:"manifest,omitempty"`
+	// Servers are the site's servers; empty leaves what the viewer knows.
+	Servers []Server `json:"servers,omitempty"`
+}
+
+// ManifestRef names a manifest and proves that the site's publisher made it.
+type ManifestRef struct {
+	Digest digest.Digest `json:"digest"`
+	// Size is the manifest's length in bytes.
+	Size int64 `json:"size"`
+	// Signature is a detached JWS over the manifest's bytes (RFC 7515, appendix F) by the site's publishing key.
+	Signature string `json:"signature"`
+}
+
+// A Server is one server of the site.
+type Server struct {
+	ID string `json:"id"`
+	// Role is RoleMain or RoleBackup.
+	Role string `json:"role"`
+	// Priority ranks servers of one role; the lowest is tried first.
+	Priority int `json:"priority"`
+	// Addrs are "host:port" addresses of the session port, in the order to try.
+	Addrs []string `json:"addrs,omitempty"`
+	// NTP is the UDP port where the server answers SNTP; 0 means NTPPort.
+	NTP uint16 `json:"ntp,omitempty"`
+}
+
+// ParseDesired reads and checks a `desired` message.
+func ParseDesired(data []byte) (Desired, error) {
+	var d Desired
+	if err := decode("desired", data, &d); err != nil {
+		return Desired{}, err
+	}
+	if d.Rev < 1 {
+		return Desired{}, fmt.Errorf("desired.rev: %d is not a revision; it starts at 1", d.Rev)
+	}
+	if m := d.Manifest; m != nil && (m.Digest.IsZero() || m.Size < 1 || m.Signature == "") {
+		return Desired{}, errors.New("desired.manifest: digest, size and signature are all required")
+	}
+	for i, s := range d.Servers {
+		if s.ID == "" || (s.Role != RoleMain && s.Role != RoleBackup) {
+			return Desired{}, fmt.Errorf("desired.servers[%d]: id, and a role of %q or %q, are required", i, RoleMain, RoleBackup)
+		}
+	}
+	return d, nil
+}
+
+// Reported is what a viewer says of itself. It is also, with nothing added yet, what the viewer answers on its loopback
+// address under /v1/status.
+type Reported struct {
+	Viewer  string        `json:"viewer,omitempty"`
+	Name    string        `json:"name"`
+	Site    string        `json:"site,omitempty"`
+	Rev     int64         `json:"rev"`
+	Version string        `json:"version"`
+	Started time.Time     `json:"started"`
+	Session SessionStatus `json:"session"`
+	Clock   ClockStatus   `json:"clock"`
+	Content ContentStatus `json:"content"`
+	Playing []Playing     `json:"playing"`
+	Faults  []Fault       `json:"faults"`
+	Device  Device        `json:"device"`
+}
+
+// The states of a session.
+const (
+	StateSearching  = "searching"
+	StateEnrolling  = "enrolling"
+	StateConnecting = "connecting"
+	StateConnected  = "connected"
+	StateOffline    = "offline"
+)
+
+// SessionStatus is the state of the outbound session.
+type SessionStatus struct {
+	// State is one of the State constants.
+	State string `json:"state"`
+	// Server is the "host:port" that the viewer is connected or connecting to.
+	Server string `json:"server,omitempty"`
+	// Since is when the state was entered.
+	Since time.Time `json:"since"`
+	// Error is why the last try failed, in a technician's words.
+	Error string `json:"error,omitempty"`
+}
+
+// ClockStatus is the state of the viewer's clock.
+type ClockStatus struct {
+	// Trust is unset, saved, rtc, server or ntp.
+	Trust string `json:"trust"`
+	// Offset is what the agent adds to the system clock to get the time, in seconds.
+	Offset float64 `json:"offset"`
+	// Error bounds the error of the last measurement, in seconds; 0 while there is none.
+	Error float64 `json:"error,omitempty"`
+	// Source is where the time comes from.
+	Source string `json:"source,omitempty"`
+}
+
+// ContentStatus is the state of the content on the viewer's disk.
+type ContentStatus struct {
+	// Generation is the digest of the active manifest.
+	Generation digest.Digest `json:"generation"`
+	// ID is that manifest's own id.
+	ID        string    `json:"id,omitempty"`
+	Activated time.Time `json:"activated,omitzero"`
+	// Sync tells how far the fetch of a wanted generation is; nil while none is under way.
+	Sync *SyncStatus `json:"sync,omitempty"`
+}
+
+// SyncStatus is the progress towards a wanted generation.
+type SyncStatus struct {
+	Wanted    digest.Digest `json:"wanted"`
+	Files     int           `json:"files"`
+	FilesDone int           `json:"files_done"`
+	Bytes     int64         `json:"bytes"`
+	BytesDone int64         `json:"bytes_done"`
+}
+
+// Playing is what is on in one zone.
+type Playing struct {
+	Zone         string        `json:"zone"`
+	Presentation string        `json:"presentation"`
+	Item         int           `json:"item"`
+	Asset        digest.Digest `json:"asset,omitzero"`
+	Name         string        `json:"name,omitempty"`
+	Since        time.Time     `json:"since,omitzero"`
+	// Shown is true if a page has said that it shows this, false if it only should be on.
+	Shown bool `json:"shown"`
+}
+
+// A Fault is something that a technician should know.
+type Fault struct {
+	// Code is a short stable word for machines.
+	Code    string    `json:"code"`
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
+}
+
+// Device is what machine a viewer is. Every field may be empty.
+type Device struct {
+	Hostname string `json:"hostname,omitempty"`
+	OS       string `json:"os,omitempty"`
+	Arch     string `json:"arch,omitempty"`
+	Model    string `json:"model,omitempty"`
+	Serial   string `json:"serial,omitempty"`
+	// Fingerprint is a hash that differs between machines, to notice cloned disks.
+	Fingerprint string       `json:"fingerprint,omitempty"`
+	MACs        []string     `json:"macs,omitempty"`
+	Addresses   []netip.Addr `json:"addresses,omitempty"`
+}
+
+// ParseReported reads a `reported` message.
+func ParseReported(data []byte) (Reported, error) {
+	var r Reported
+	err := decode("reported", data, &r)
+	return r, err
+}
+
+// Presence says whether a viewer is connected. The viewer's will carries the Online=false form.
+type Presence struct {
+	Online bool      `json:"online"`
+	Since  time.Time `json:"since"`
+	// Boot is new for every run of the agent, so that a late will of an earlier run can be told from the present one.
+	Boot string `json:"boot"`
+}
+
+// ParsePresence reads a `presence` message.
+func ParsePresence(data []byte) (Presence, error) {
+	var p Presence
+	err := decode("presence", data, &p)
+	return p, err
+}
+
+// Names of the commands that this version knows.
+const (
+	CommandRefresh  = "refresh"
+	CommandIdentify = "identify"
+)
+
+// A Command is something to be done once.
+type Command struct {
+	// ID is unique; a viewer runs each at most once.
+	ID   string          `json:"id"`
+	Name string          `json:"name"`
+	Args json.RawMessage `json:"args,omitempty"`
+}
+
+// ParseCommand reads and checks a `command` message.
+func ParseCommand(data []byte) (Command, error) {
+	var c Command
+	if err := decode("command", data, &c); err != nil {
+		return Command{}, err
+	}
+	if c.ID == "" || len(c.ID) > 64 || c.Name == "" {
+		return Command{}, errors.New("command: name, and an id of at most 64 characters, are required")
+	}
+	return c, nil
+}
+
+// States of a Result.
+const (
+	ResultAccepted = "accepted"
+	ResultDone     = "done"
+	ResultFailed   = "failed"
+)
+
+// A Result answers a Command.
+type Result struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+	// Error says why, in words, if State is ResultFailed.
+	Error string `json:"error,omitempty"`
+}
+
+// ParseResult reads and checks a `result` message.
+func ParseResult(data []byte) (Result, error) {
+	var r Result
+	if err := decode("result", data, &r); err != nil {
+		return Result{}, err
+	}
+	switch r.State {
+	case ResultAccepted, ResultDone, ResultFailed:
+		return r, nil
+	}
+	return Result{}, fmt.Errorf("result.state: %q is not a state", r.State)
+}
+
+// An Event is something that happened on a viewer.
+type Event struct {
+	ID string `json:"id"`
+	// Name is a short stable word, such as "wake" or "generation".
+	Name string    `json:"name"`
+	At   time.Time `json:"at"`
+	// Message says it in words.
+	Message string `json:"message"`
+}
+
+// ParseEvent reads an `event` message.
+func ParseEvent(data []byte) (Event, error) {
+	var e Event
+	err := decode("event", data, &e)
+	return e, err
+}

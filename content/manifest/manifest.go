@@ -1,0 +1,131 @@
+// Package manifest defines the one document that tells a viewer everything it needs to play: schedule, presentations and
+// the assets they use.
+//
+// It owns the manifest's form: reading it strictly, checking that it makes sense, and its signature. It does no I/O, never
+// asks for the time, and doesn't decide what is on: that is package schedule's job.
+package manifest
+
+import (
+	"time"
+
+	"vitrine/content/digest"
+)
+
+// Version is the version of the manifest that this package reads and writes.
+const Version = 1
+
+// MaxSize is the largest manifest that Parse takes, in bytes. 10,000 assets need about 2 MiB.
+const MaxSize = 8 << 20
+
+// ContentType is the media type of a manifest over HTTP.
+const ContentType = "application/vnd.vitrine.manifest+json"
+
+// A Manifest is one immutable programme. It is named by the SHA-256 of its bytes, so it must be kept as bytes: marshalling
+// it again may give it another name.
+type Manifest struct {
+	// Version is always 1.
+	Version int `json:"version"`
+	// ID is the publisher's name for this programme, for people: it need not be unique.
+	ID string `json:"id"`
+	// Issued is when the publisher made it.
+	Issued time.Time `json:"issued"`
+	// Timezone is the IANA zone that times without a zone are in; empty means UTC.
+	Timezone string `json:"timezone,omitempty"`
+	// Assets lists every file that the presentations use, and may list more.
+	Assets map[digest.Digest]Asset `json:"assets"`
+	// Presentations are the screen layouts, by name.
+	Presentations map[string]Presentation `json:"presentations"`
+	// Schedule says which of them is on when.
+	Schedule Schedule `json:"schedule"`
+	// Sync names the group of screens that must show the same thing at the same moment.
+	Sync *Sync `json:"sync,omitempty"`
+}
+
+// An Asset is one file of content.
+type Asset struct {
+	// Size is the file's exact length in bytes.
+	Size int64 `json:"size"`
+	// Type is its media type, such as "image/jpeg".
+	Type string `json:"type"`
+	// Name is what a person calls it; it is never used as a path.
+	Name string `json:"name,omitempty"`
+	// URLs are further places to get it from (https only), beside the server that gave the manifest.
+	URLs []string `json:"urls,omitempty"`
+}
+
+// A Presentation is a screen layout.
+type Presentation struct {
+	// Background is a CSS hex colour, "#rgb" or "#rrggbb"; empty means black.
+	Background string `json:"background,omitempty"`
+	// Zones are drawn in order, the later ones over the earlier.
+	Zones []Zone `json:"zones"`
+}
+
+// A Zone is a rectangle of the screen with its own playlist. X, Y, W and H are percent of the screen.
+type Zone struct {
+	ID       string  `json:"id"`
+	X        float64 `json:"x"`
+	Y        float64 `json:"y"`
+	W        float64 `json:"w"`
+	H        float64 `json:"h"`
+	Playlist []Item  `json:"playlist"`
+}
+
+// The types of a playlist item.
+const (
+	Image = "image"
+	Video = "video"
+	Text  = "text"
+)
+
+// The ways in which a picture or video fills its zone, as CSS object-fit has them.
+const (
+	Contain = "contain"
+	Cover   = "cover"
+	Fill    = "fill"
+)
+
+// The transitions into an item.
+const (
+	Cut  = "cut"
+	Fade = "fade"
+)
+
+// An Item is one entry of a playlist.
+type Item struct {
+	// Type is Image, Video or Text.
+	Type string `json:"type"`
+	// Asset is what an image or video item shows.
+	Asset digest.Digest `json:"asset,omitzero"`
+	// Text is what a text item shows; plain text, never markup.
+	Text string `json:"text,omitempty"`
+	// Seconds is how long it is on, 0.1 to 86,400. A video may leave it out: it then plays to its end, and the position in a
+	// playlist with such a video depends on when the playlist started, not on the clock.
+	Seconds float64 `json:"seconds,omitempty"`
+	// Fit is Contain, Cover or Fill; empty means Contain.
+	Fit string `json:"fit,omitempty"`
+	// Transition is Cut or Fade; empty means Cut.
+	Transition string `json:"transition,omitempty"`
+}
+
+// A Schedule says which presentation is on when: the event with the highest priority that covers the moment, the later
+// in the list where two are equal, else the default.
+type Schedule struct {
+	Default string  `json:"default"`
+	Events  []Event `json:"events,omitempty"`
+}
+
+// An Event puts a presentation on from Start until just before End.
+type Event struct {
+	Presentation string `json:"presentation"`
+	// Start and End are RFC 3339 times, with a zone ("2026-11-23T11:30:00Z") or without one, in the manifest's time zone.
+	Start string `json:"start"`
+	End   string `json:"end"`
+	// Priority is between -1000 and 1000; the highest wins.
+	Priority int `json:"priority,omitempty"`
+}
+
+// Sync names a group of screens.
+type Sync struct {
+	Group string `json:"group"`
+}

@@ -1,0 +1,55 @@
+// Package atomicfile writes small state files so that a reader, after any crash or power cut, finds either the whole old
+// content or the whole new one.
+//
+// It owns the order of the four steps that make this true (write to a temporary name, sync, rename, sync of the folder)
+// and nothing else: it never retries, and it never decides what to do with a file that can't be written.
+package atomicfile
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Write replaces the file at path by data, with the given permissions, and returns once the new content and its name are
+// on stable storage. After an error the file at path is as it was. The folder must exist. Concurrent writers of one
+// path don't mix their bytes: one of them wins.
+func Write(path string, data []byte, perm os.FileMode) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := f.Chmod(perm); err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return SyncDir(dir)
+}
+
+// WriteJSON is Write of v as indented JSON with a final newline, for state that a person may want to read.
+func WriteJSON(path string, v any, perm os.FileMode) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return Write(path, append(data, '\n'), perm)
+}
