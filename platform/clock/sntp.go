@@ -59,6 +59,9 @@ func (s *Server) Addr() netip.AddrPort {
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
+// Close closes the port of a server that is not run.
+func (s *Server) Close() error { return s.conn.Close() }
+
 // Ready is closed when Run answers.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 

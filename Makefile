@@ -1,0 +1,42 @@
+# Vitrine. `make` alone says what there is to make.
+
+GO       ?= go
+BIN      := bin
+DEMO_DIR ?= .demo
+MEDIA    ?=
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+BUILT    := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
+export CGO_ENABLED ?= 0
+
+.PHONY: help build demo test lint cross cover bench clean
+
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## both programs, into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./agent/cmd/...
+
+demo: build ## a server and a viewer on this machine; MEDIA=folder plays your own, DEMO_DIR=folder keeps the state there
+	@$(BIN)/vitrine-server demo --dir '$(DEMO_DIR)' $(if $(MEDIA),--media '$(MEDIA)')
+
+test: ## every test, with the race detector (as root also those that need network namespaces)
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+lint: ## gofmt, go vet, staticcheck, govulncheck
+	@build/lint
+
+cross: ## both programs for every target, stripped, with their sizes
+	@build/cross '$(LDFLAGS)'
+
+cover: ## test coverage, as coverage.html
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -html=coverage.out -o coverage.html
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+bench: ## the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was made, but not the demo's state
+	rm -rf $(BIN) dist coverage.out coverage.html

@@ -1,0 +1,320 @@
+// Package agent is the viewer: it builds the parts, connects them, and runs them as tasks under one owner.
+//
+// It owns the state folder and the order in which things start: what is on disk plays first, and nothing that comes after
+// can stop it. Each part's own work is in its own package.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"vitrine/agent/identity"
+	"vitrine/agent/player"
+	"vitrine/agent/protocol"
+	"vitrine/agent/schedule"
+	"vitrine/agent/session"
+	"vitrine/content/digest"
+	"vitrine/content/fetch"
+	"vitrine/content/library"
+	"vitrine/content/manifest"
+	"vitrine/content/store"
+	"vitrine/platform/clock"
+	"vitrine/platform/device"
+	"vitrine/platform/wake"
+)
+
+// identifyTime is how long the page shows the viewer's name when it is asked to.
+const identifyTime = 30 * time.Second
+
+// Config says how to run a viewer.
+type Config struct {
+	// Name is what the viewer would like to be called; empty takes the machine's name.
+	Name string
+	// State is the folder for identity and content; it is made if need be.
+	State string
+	// Token lets the viewer enrol; nil if it needn't or can't.
+	Token *protocol.JoinToken
+	// Servers are "host:port" addresses to try before those that are found.
+	Servers []string
+	// Page is the loopback "host:port" of the player page.
+	Page string
+	// WakePorts are the UDP ports on which magic packets are awaited.
+	WakePorts []uint16
+	// Version and Build name this program.
+	Version string
+	Build   time.Time
+	// Progress is told how far the fetch of a new programme is; nil if nobody wants to know. It must not block.
+	Progress func(protocol.SyncStatus)
+	// Log gets what happens; nil means nothing.
+	Log *slog.Logger
+}
+
+// An Agent is a viewer. Make one with New, and Run it once.
+type Agent struct {
+	config  Config
+	log     *slog.Logger
+	started time.Time
+	device  protocol.Device
+
+	clock    *clock.Clock
+	follower *clock.Follower
+	identity *identity.Identity
+	store    *store.Store
+	library  *library.Library
+	player   *player.Player
+	session  *session.Session
+	wake     *wake.Listener
+	faults   *faults
+
+	mu      sync.Mutex
+	rev     int64
+	servers []protocol.Server
+	sync    *protocol.SyncStatus
+	// contentServer is the "host:port" of the session's server, and stays when the session is lost.
+	contentServer string
+	// found has the servers that were found, so that each is logged once.
+	found map[string]bool
+}
+
+// New builds a viewer from its state folder. It fails only if that folder can't be used.
+func New(c Config) (*Agent, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Progress == nil {
+		c.Progress = func(protocol.SyncStatus) {}
+	}
+	if err := os.MkdirAll(c.State, 0o755); err != nil {
+		return nil, fmt.Errorf("state folder: %w; give a folder that this user may write to with --state", err)
+	}
+	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string]bool{}}
+	if a.config.Name == "" {
+		a.config.Name = defaultName(a.device.Hostname)
+	}
+	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
+	a.follower = clock.NewFollower(a.clock, c.Log)
+	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlayer, a.openSession} {
+		if err := open(); err != nil {
+			a.Close()
+			return nil, err
+		}
+	}
+	a.wake = wake.NewListener(wake.Config{Ports: c.WakePorts, Woken: a.woken, Log: c.Log})
+	return a, nil
+}
+
+// defaultName is the machine's name if it can be a viewer's.
+func defaultName(hostname string) string {
+	if protocol.CheckName(hostname) != nil {
+		return "viewer"
+	}
+	return hostname
+}
+
+func (a *Agent) openIdentity() (err error) {
+	a.identity, err = identity.Open(filepath.Join(a.config.State, "identity"))
+	return err
+}
+
+func (a *Agent) openContent() (err error) {
+	if a.store, err = store.Open(filepath.Join(a.config.State, "content"), store.Config{Log: a.log}); err != nil {
+		return err
+	}
+	a.library = library.New(library.Config{
+		Store:     a.store,
+		Fetcher:   fetch.New(fetch.Config{Transport: a.contentTransport(), Log: a.log}),
+		Key:       a.publishingKey,
+		Bases:     a.contentBases,
+		Accept:    acceptable,
+		Activated: a.activated,
+		Progress:  a.progress,
+		Fault:     func(err error) { a.fault(faultContent, err) },
+		Now:       a.clock.Now,
+		Log:       a.log,
+	})
+	return nil
+}
+
+// acceptable refuses a manifest whose schedule this viewer can't follow.
+func acceptable(m *manifest.Manifest) error {
+	_, err := schedule.New(m)
+	return err
+}
+
+func (a *Agent) openPlayer() error {
+	a.player = player.New(player.Config{
+		Addr:    a.config.Page,
+		Assets:  func(d digest.Digest) (io.ReadSeekCloser, error) { return a.store.Open(d) },
+		Now:     a.clock.Now,
+		Trusted: func() bool { return a.clock.Trust() >= clock.TrustServer },
+		Status:  func() any { return a.Status() },
+		Failed:  a.itemFailed,
+		Log:     a.log,
+	})
+	return nil
+}
+
+func (a *Agent) openSession() (err error) {
+	a.session, err = session.New(session.Config{
+		Identity: viewerIdentity{a},
+		Servers:  a.knownServers,
+		Discover: a.discover,
+		Report:   a.report,
+		Desired:  a.desired,
+		Commands: a.commands(),
+		Journal:  filepath.Join(a.config.State, "commands.json"),
+		Changed:  a.sessionChanged,
+		Log:      a.log,
+	})
+	return err
+}
+
+// Close gives the state folder back, if the agent isn't run.
+func (a *Agent) Close() {
+	if a.store != nil {
+		a.store.Close()
+	}
+}
+
+// Run plays until ctx ends. The page comes first; without it there is nothing to see, so that a page that can't listen is
+// the one failure that ends the agent. Every other task is started again when it fails.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	defer cancel()
+
+	a.showState()
+	failed := make(chan error, 1)
+	tasks.Go(func() { failed <- a.player.Run(ctx) })
+	select {
+	case <-a.player.Ready():
+	case err := <-failed:
+		return err
+	}
+	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
+	for _, t := range []task{a.library, a.session, a.follower, a.wake, listener{a}} {
+		tasks.Go(func() { supervise(ctx, t, a.log) })
+	}
+	return <-failed
+}
+
+// Page is the address of the player page, once Run listens.
+func (a *Agent) Page() string { return a.player.Addr() }
+
+// Ready is closed once the page can be opened.
+func (a *Agent) Ready() <-chan struct{} { return a.player.Ready() }
+
+// activated is called by the library for the generation that is on disk at the start, and for every new one.
+func (a *Agent) activated(active library.Active) {
+	if err := a.player.Show(player.Programme{Generation: active.Generation.Manifest, Manifest: active.Manifest}); err != nil {
+		a.fault(faultContent, err)
+		return
+	}
+	a.mu.Lock()
+	a.sync = nil
+	a.mu.Unlock()
+	a.session.Report()
+}
+
+func (a *Agent) progress(p library.Progress) {
+	status := protocol.SyncStatus{Wanted: p.Manifest, Files: p.Files, FilesDone: p.FilesDone, Bytes: p.Bytes, BytesDone: p.BytesDone}
+	a.mu.Lock()
+	a.sync = &status
+	a.mu.Unlock()
+	a.config.Progress(status)
+}
+
+// desired takes what the server wants.
+func (a *Agent) desired(d protocol.Desired) {
+	a.mu.Lock()
+	a.rev = d.Rev
+	if len(d.Servers) > 0 {
+		a.servers = d.Servers
+	}
+	a.mu.Unlock()
+	a.followTime()
+	if d.Manifest != nil {
+		a.library.Want(library.Ref{Digest: d.Manifest.Digest, Size: d.Manifest.Size, Signature: d.Manifest.Signature})
+	}
+	a.session.Report()
+}
+
+// sessionChanged follows the session with the page, the clock and the content.
+func (a *Agent) sessionChanged(s protocol.SessionStatus) {
+	a.showState()
+	if s.State == protocol.StateConnected {
+		a.mu.Lock()
+		a.contentServer = s.Server
+		a.mu.Unlock()
+		a.followTime()
+		a.library.Refresh()
+	}
+}
+
+// followTime asks the server of the session for the time, where it says that it answers.
+func (a *Agent) followTime() {
+	status := a.session.Status()
+	host, _, err := net.SplitHostPort(status.Server)
+	if err != nil || status.State != protocol.StateConnected {
+		return
+	}
+	a.follower.SetServers(net.JoinHostPort(host, fmt.Sprint(a.timePort(status.Server))))
+}
+
+// timePort is the NTP port of the server at addr.
+func (a *Agent) timePort(addr string) uint16 {
+	for _, s := range a.siteServers() {
+		for _, known := range s.Addrs {
+			if known == addr && s.NTP != 0 {
+				return s.NTP
+			}
+		}
+	}
+	// It was reached at an address that it doesn't know as its own, as behind NAT. With one server there is no doubt.
+	if servers := a.siteServers(); len(servers) == 1 && servers[0].NTP != 0 {
+		return servers[0].NTP
+	}
+	return protocol.NTPPort
+}
+
+// siteServers are the site's servers, as the server last said or as the enrolment did.
+func (a *Agent) siteServers() []protocol.Server {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.servers != nil {
+		return a.servers
+	}
+	e, _ := a.identity.Enrolment()
+	return e.Servers
+}
+
+// knownServers are the addresses that don't need a search: configuration first, then the site's.
+func (a *Agent) knownServers() []string {
+	addrs := append([]string(nil), a.config.Servers...)
+	for _, s := range a.siteServers() {
+		addrs = append(addrs, s.Addrs...)
+	}
+	return addrs
+}
+
+// woken is called for every magic packet for this machine.
+func (a *Agent) woken(e wake.Event) {
+	a.log.Info("Woken by a magic packet", "peer", e.From, "via", e.Via)
+	a.session.Event("wake", fmt.Sprintf("woken by a magic packet from %s", e.From), a.clock.Now())
+	a.session.Kick()
+	a.library.Refresh()
+}
+
+func (a *Agent) itemFailed(f player.Failure) {
+	a.log.Warn("The page can't show an item and skips it", "name", f.Name, "digest", f.Asset.Short(), "err", f.Reason)
+	a.session.Event("item-failed", fmt.Sprintf("the page can't show %q: %s", f.Name, f.Reason), a.clock.Now())
+}

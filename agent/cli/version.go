@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// PrintVersion prints what a program is, for `version`.
+func PrintVersion(env Env, program string, asJSON bool) error {
+	if asJSON {
+		return WriteJSON(env.Stdout, struct {
+			Program string    `json:"program"`
+			Version string    `json:"version"`
+			Built   time.Time `json:"built,omitzero"`
+			Go      string    `json:"go"`
+			OS      string    `json:"os"`
+			Arch    string    `json:"arch"`
+		}{program, env.Version, env.Build, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+	}
+	built := ""
+	if !env.Build.IsZero() {
+		built = " of " + env.Build.Format(time.DateOnly)
+	}
+	_, err := fmt.Fprintf(env.Stdout, "%s %s%s (%s, %s/%s)\n", program, env.Version, built, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// ParseBuild reads the build time that the linker stamped, in seconds since 1970; zero if there is none.
+func ParseBuild(stamp string) time.Time {
+	var seconds int64
+	if _, err := fmt.Sscanf(stamp, "%d", &seconds); err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}

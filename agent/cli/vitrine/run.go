@@ -1,0 +1,244 @@
+package vitrine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"vitrine/agent"
+	"vitrine/agent/cli"
+	"vitrine/agent/config"
+	"vitrine/agent/protocol"
+	"vitrine/platform/notify"
+	"vitrine/platform/service"
+)
+
+// defaultConfig is where `vitrine run` looks for its file if it isn't told.
+const defaultConfig = "/etc/vitrine/vitrine.toml"
+
+var runCommand = cli.Command{
+	Name:    "run",
+	Summary: "play: find the server, fetch the programme, show it on the local page",
+	Usage:   "[OPTIONS]",
+	Help: `What is on disk plays at once, with or without a server. Settings come from the file that
+--config names (` + defaultConfig + ` if it exists); options given here come before it.`,
+}
+
+// runOptions are the options of `vitrine run`.
+type runOptions struct {
+	config, name, state, token, tokenFile, page string
+	servers, wakePorts                          cli.List
+	log                                         cli.LogOptions
+}
+
+func run(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine run", runCommand)
+	var o runOptions
+	flags.StringVar(&o.config, "config", "", "settings `file`")
+	flags.StringVar(&o.name, "name", "", "`name` that this viewer would like to have (default: the machine's)")
+	flags.StringVar(&o.state, "state", "", "`folder` for identity and content (default "+defaultState()+")")
+	flags.StringVar(&o.token, "token", "", "join `token`; others on this machine can see it, so prefer --token-file")
+	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with the join token")
+	flags.StringVar(&o.page, "page", "", "loopback `address` of the player page (default 127.0.0.1:7238)")
+	flags.Var(&o.servers, "server", "`address` of a server to try before those that are found; may be repeated")
+	flags.Var(&o.wakePorts, "wake-ports", "UDP `ports` for magic packets (default 7,9)")
+	o.log.Register(flags)
+	if _, err := flags.Parse(args, 0, 0); err != nil {
+		return err
+	}
+	settings, err := o.settings()
+	if err != nil {
+		return err
+	}
+	if flags.Lookup("log").Value.String() == flags.Lookup("log").DefValue && settings.Log != "" {
+		o.log.Level = settings.Log
+	}
+	console := cli.NewConsole(env.Stderr, env.Terminal)
+	log, err := o.log.New(env, console)
+	if err != nil {
+		return err
+	}
+	return service.Run(ctx, serviceConfig, func(ctx context.Context) error {
+		return play(ctx, env, settings, log, newProgress(console, log))
+	})
+}
+
+// settings are the file's, with the options over them.
+func (o *runOptions) settings() (config.Config, error) {
+	c, err := readConfig(o.config)
+	if err != nil {
+		return c, err
+	}
+	if o.tokenFile != "" {
+		data, err := os.ReadFile(o.tokenFile)
+		if err != nil {
+			return c, fmt.Errorf("--token-file: %w", err)
+		}
+		o.token = string(data)
+	}
+	if o.token != "" {
+		token, err := protocol.ParseJoinToken(o.token)
+		if err != nil {
+			return c, err
+		}
+		c.Token = &token
+	}
+	if o.name != "" {
+		if err := protocol.CheckName(o.name); err != nil {
+			return c, err
+		}
+		c.Name = o.name
+	}
+	if len(o.servers) > 0 {
+		c.Servers = nil
+	}
+	for _, s := range o.servers {
+		addr, err := config.ServerAddress(s)
+		if err != nil {
+			return c, err
+		}
+		c.Servers = append(c.Servers, addr)
+	}
+	if len(o.wakePorts) > 0 {
+		if c.WakePorts, err = parsePorts(o.wakePorts); err != nil {
+			return c, err
+		}
+	}
+	c.State = first(o.state, c.State, defaultState())
+	c.Page = first(o.page, c.Page, net.JoinHostPort("127.0.0.1", strconv.Itoa(protocol.PagePort)))
+	return c, nil
+}
+
+// readConfig reads the settings file; without a name, the usual one if it exists.
+func readConfig(path string) (config.Config, error) {
+	asked := path != ""
+	if !asked {
+		path = defaultConfig
+	}
+	data, err := os.ReadFile(path)
+	if !asked && errors.Is(err, fs.ErrNotExist) {
+		return config.Config{}, nil
+	}
+	if err != nil {
+		return config.Config{}, fmt.Errorf("settings: %w", err)
+	}
+	c, err := config.Parse(data)
+	if err != nil {
+		return config.Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func parsePorts(list cli.List) ([]uint16, error) {
+	var ports []uint16
+	for _, s := range list {
+		n, err := strconv.ParseUint(s, 10, 16)
+		if err != nil || n == 0 {
+			return nil, cli.Usagef("port %.20q: want 1 to 65535", s)
+		}
+		ports = append(ports, uint16(n))
+	}
+	return ports, nil
+}
+
+// defaultState is the folder for a service's state, or, for somebody who just tries the program, one of their own.
+func defaultState() string {
+	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
+		return dir
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/vitrine"
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "vitrine-state"
+	}
+	return filepath.Join(filepath.Dir(dir), ".local", "state", "vitrine")
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// play runs the agent, and tells the service manager when the page can be opened.
+func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p *progress) error {
+	a, err := agent.New(agent.Config{
+		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
+		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-a.Ready():
+			if err := notify.Ready(os.Getenv("NOTIFY_SOCKET")); err != nil {
+				log.Warn("The service manager can't be told that the viewer is ready", "err", err)
+			}
+		case <-ctx.Done():
+		}
+	}()
+	err = a.Run(ctx)
+	cancel()
+	<-done
+	p.clear()
+	log.Info("Stopped; what is on disk plays again at the next start")
+	return err
+}
+
+// progress shows how far the fetch of a programme is: as a bar on a terminal, elsewhere as a line now and then.
+type progress struct {
+	console *cli.Console
+	log     *slog.Logger
+	started time.Time
+	wanted  string
+	last    int
+}
+
+func newProgress(console *cli.Console, log *slog.Logger) *progress {
+	return &progress{console: console, log: log, last: -1}
+}
+
+// barWidth is the bar's length in characters, so that the line fits 80 columns.
+const barWidth = 30
+
+// update is called by one goroutine at a time.
+func (p *progress) update(s protocol.SyncStatus) {
+	if wanted := s.Wanted.String(); wanted != p.wanted {
+		p.wanted, p.started, p.last = wanted, time.Now(), -1
+	}
+	label := fmt.Sprintf("%d of %d files, %s of %s", s.FilesDone, s.Files, cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes))
+	if elapsed := time.Since(p.started).Seconds(); elapsed > 0.5 {
+		label += ", " + cli.Bytes(int64(float64(s.BytesDone)/elapsed)) + "/s"
+	}
+	if s.FilesDone == s.Files {
+		p.clear()
+	} else {
+		p.console.Status(cli.ProgressBar(s.BytesDone, s.Bytes, barWidth, label))
+	}
+	quarter := 4
+	if s.Bytes > 0 {
+		quarter = int(4 * s.BytesDone / s.Bytes)
+	}
+	if s.Files > 0 && quarter != p.last && (!p.console.Terminal() || s.FilesDone == s.Files) {
+		p.log.Info("Fetching the programme", "files", fmt.Sprintf("%d/%d", s.FilesDone, s.Files), "bytes", fmt.Sprintf("%s/%s", cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes)))
+	}
+	p.last = quarter
+}
+
+func (p *progress) clear() { p.console.Status("") }

@@ -1,0 +1,137 @@
+package vitrine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"vitrine/agent"
+	"vitrine/agent/cli"
+	"vitrine/agent/protocol"
+)
+
+var statusCommand = cli.Command{
+	Name:    "status",
+	Summary: "show what the viewer on this machine is doing",
+	Usage:   "[--json] [--page ADDRESS]",
+}
+
+// statusTimeout is how long the agent, on this very machine, may take.
+const statusTimeout = 5 * time.Second
+
+func status(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine status", statusCommand)
+	asJSON := flags.Bool("json", false, "print the whole status as JSON")
+	page := flags.String("page", net.JoinHostPort("127.0.0.1", strconv.Itoa(protocol.PagePort)), "`address` of the running viewer's page")
+	if _, err := flags.Parse(args, 0, 0); err != nil {
+		return err
+	}
+	data, err := fetchStatus(ctx, *page)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		_, err := env.Stdout.Write(data)
+		return err
+	}
+	var s agent.Status
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("%s: what answers there is not a viewer: %w", *page, err)
+	}
+	writeStatus(env.Stdout, s)
+	return nil
+}
+
+// fetchStatus asks the agent on its loopback address.
+func fetchStatus(ctx context.Context, page string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+page+"/v1/status", nil)
+	if err != nil {
+		return nil, cli.Usagef("--page %s: want an address such as 127.0.0.1:7238", page)
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("no viewer is running on %s; start it with `vitrine run` or `vitrine service start`", page)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: what answers there is not a viewer (%s)", page, resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, protocol.MaxMessage))
+}
+
+// writeStatus prints a status for a person.
+func writeStatus(w io.Writer, s agent.Status) {
+	line := func(name, format string, a ...any) { fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, a...)) }
+	line("Viewer", "%s (%s), up %s", s.Name, s.Version, time.Since(s.Started).Round(time.Second))
+	session := s.Session.State
+	if s.Session.Server != "" {
+		session += " to " + s.Session.Server
+	}
+	if s.Site != "" {
+		session += ", site " + s.Site
+	}
+	line("Session", "%s, for %s", session, time.Since(s.Session.Since).Round(time.Second))
+	if s.Session.Error != "" {
+		line("", "%s", s.Session.Error)
+	}
+	line("Clock", "%s", clockLine(s.Clock))
+	line("Content", "%s", contentLine(s.Content))
+	for i, p := range s.Playing {
+		name := ""
+		if i == 0 {
+			name = "Playing"
+		}
+		line(name, "%s", playingLine(p))
+	}
+	for _, f := range s.Faults {
+		line("FAULT", "%s (since %s)", f.Message, f.Since.Local().Format(time.DateTime))
+	}
+	line("Page", "%s", s.Page)
+}
+
+func clockLine(c protocol.ClockStatus) string {
+	switch c.Trust {
+	case "ntp":
+		return fmt.Sprintf("ntp from %s: the system clock is off by %.3f ms, ± %.3f ms", c.Source, -c.Offset*1e3, c.Error*1e3)
+	case "rtc":
+		return "rtc: the system clock, which nothing has confirmed yet"
+	}
+	return fmt.Sprintf("%s: from the %s", c.Trust, c.Source)
+}
+
+func contentLine(c protocol.ContentStatus) string {
+	var b strings.Builder
+	if c.Generation.IsZero() {
+		b.WriteString("none yet")
+	} else {
+		fmt.Fprintf(&b, "%s (%s), since %s", c.ID, c.Generation.Short(), c.Activated.Local().Format(time.DateTime))
+	}
+	if s := c.Sync; s != nil {
+		fmt.Fprintf(&b, "; fetching another: %d of %d files, %s of %s", s.FilesDone, s.Files, cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes))
+	}
+	return b.String()
+}
+
+func playingLine(p protocol.Playing) string {
+	name := p.Name
+	if name == "" {
+		name = fmt.Sprintf("item %d", p.Item+1)
+	}
+	if !p.Shown {
+		return fmt.Sprintf("%s should be on in zone %s, but no browser shows the page", name, p.Zone)
+	}
+	return fmt.Sprintf("%s in zone %s, since %s", name, p.Zone, p.Since.Local().Format(time.TimeOnly))
+}

@@ -1,0 +1,64 @@
+package vitrine
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"vitrine/agent/cli"
+	"vitrine/agent/protocol"
+	"vitrine/platform/clock"
+)
+
+var timeCommand = cli.Command{
+	Name:    "time",
+	Summary: "measure this machine's clock against an NTP server",
+	Usage:   "[--samples N] [--json] SERVER",
+	Help:    "SERVER is any NTP server: an address or a name, with or without a port. Nothing is set.",
+}
+
+// timeResult is the JSON form; times are in seconds.
+type timeResult struct {
+	Server  string    `json:"server"`
+	Offset  float64   `json:"offset"`
+	Error   float64   `json:"error"`
+	RTT     float64   `json:"rtt"`
+	Stratum int       `json:"stratum"`
+	Samples int       `json:"samples"`
+	Time    time.Time `json:"time"`
+}
+
+func showTime(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine time", timeCommand)
+	asJSON := flags.Bool("json", false, "print JSON")
+	samples := flags.Int("samples", 8, "how `many` times to ask")
+	rest, err := flags.Parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if *samples < 1 || *samples > 100 {
+		return cli.Usagef("--samples %d: want 1 to 100", *samples)
+	}
+	server := rest[0]
+	if _, _, err := net.SplitHostPort(server); err != nil {
+		server = net.JoinHostPort(server, strconv.Itoa(protocol.NTPPort))
+	}
+	m, err := clock.Measure(ctx, server, *samples, nil)
+	if err != nil {
+		return err
+	}
+	now := time.Now().Add(m.Offset).UTC()
+	if *asJSON {
+		return cli.WriteJSON(env.Stdout, timeResult{server, m.Offset.Seconds(), (m.RTT / 2).Seconds(), m.RTT.Seconds(), m.Stratum, m.Samples, now})
+	}
+	direction := "behind"
+	if m.Offset < 0 {
+		direction = "ahead of"
+	}
+	fmt.Fprintf(env.Stdout, "This machine's clock is %v %s %s, give or take %v (%d of %d answers, stratum %d).\n",
+		m.Offset.Abs().Round(time.Microsecond), direction, server, (m.RTT / 2).Round(time.Microsecond), m.Samples, *samples, m.Stratum)
+	fmt.Fprintf(env.Stdout, "The time there is %s.\n", now.Format("2006-01-02 15:04:05.000 MST"))
+	return nil
+}

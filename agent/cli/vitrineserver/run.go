@@ -1,0 +1,53 @@
+package vitrineserver
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"vitrine/agent/cli"
+	"vitrine/agent/protocol"
+	"vitrine/agent/server"
+)
+
+var runCommand = cli.Command{
+	Name:    "run",
+	Summary: "serve a site: announce it, take viewers in, and have them play a media folder",
+	Usage:   "--media FOLDER [OPTIONS]",
+	Help: `At the first start this makes the site's keys. Then make a join token for the viewers with
+"vitrine-server token create". The pictures and videos of the media folder are the programme, in the
+order of their names; what is copied into it is shown at once and then takes its place.`,
+}
+
+func run(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server run", runCommand)
+	c := server.Config{}
+	state := stateFlag(flags)
+	flags.StringVar(&c.Site, "site", "", "`name` of the site, in lower-case letters, digits and hyphens (default: the one in the state folder)")
+	flags.StringVar(&c.Media, "media", "", "`folder` with pictures and videos")
+	flags.StringVar(&c.Role, "role", protocol.RoleMain, "`role` of this server: main or backup")
+	flags.StringVar(&c.Listen, "listen", net.JoinHostPort("", strconv.Itoa(protocol.SessionPort)), "TCP `address` for sessions and content")
+	flags.StringVar(&c.NTP, "ntp", net.JoinHostPort("", strconv.Itoa(protocol.NTPPort)), "UDP `address` for the time service")
+	flags.Float64Var(&c.Seconds, "seconds", 10, "how many `seconds` each picture is on")
+	var options cli.LogOptions
+	options.Register(flags)
+	if _, err := flags.Parse(args, 0, 0); err != nil {
+		return err
+	}
+	if c.Media == "" {
+		return cli.Usagef("--media is missing: say which folder has the pictures and videos")
+	}
+	if c.Seconds < 1 || c.Seconds > 86400 {
+		return cli.Usagef("--seconds %v: want 1 to 86400", c.Seconds)
+	}
+	log, err := options.New(env, cli.NewConsole(env.Stderr, env.Terminal))
+	if err != nil {
+		return err
+	}
+	c.State, c.Log = *state, log
+	s, err := server.New(c)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}

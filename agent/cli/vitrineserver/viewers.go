@@ -1,0 +1,132 @@
+package vitrineserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"vitrine/agent/cli"
+	"vitrine/agent/protocol"
+	"vitrine/agent/server"
+)
+
+var (
+	viewersListCommand = cli.Command{
+		Name:    "list",
+		Summary: "list the site's viewers and what they are doing",
+		Usage:   "[--json]",
+		Help:    "Without a running server it lists who has been enrolled.",
+	}
+	viewersIdentifyCommand = cli.Command{
+		Name:    "identify",
+		Summary: "have a viewer show its name on its screen for 30 seconds",
+		Usage:   "VIEWER [--json]",
+		Help:    "VIEWER is a name or an id.",
+	}
+	viewersRefreshCommand = cli.Command{
+		Name:    "refresh",
+		Summary: "have a viewer try at once to fetch what it lacks",
+		Usage:   "VIEWER [--json]",
+		Help:    "VIEWER is a name or an id.",
+	}
+)
+
+func viewersTree() cli.Command {
+	return cli.Command{
+		Name:    "viewers",
+		Summary: "list the viewers, and have one do something",
+		Commands: []cli.Command{
+			with(viewersListCommand, viewersList),
+			with(viewersIdentifyCommand, commander(viewersIdentifyCommand, protocol.CommandIdentify)),
+			with(viewersRefreshCommand, commander(viewersRefreshCommand, protocol.CommandRefresh)),
+		},
+	}
+}
+
+func viewersList(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers list", viewersListCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	if _, err := flags.Parse(args, 0, 0); err != nil {
+		return err
+	}
+	viewers, running, err := listViewers(ctx, *state)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return cli.WriteJSON(env.Stdout, viewers)
+	}
+	rows := [][]string{{"NAME", "STATE", "PLAYING", "CLOCK", "VERSION", "ID"}}
+	for _, v := range viewers {
+		rows = append(rows, viewerRow(v, running))
+	}
+	return cli.Table(env.Stdout, rows)
+}
+
+// listViewers asks the running server, or reads the folder if there is none.
+func listViewers(ctx context.Context, state string) (viewers []server.ViewerStatus, running bool, err error) {
+	site, err := existingSite(state)
+	if err != nil {
+		return nil, false, err
+	}
+	viewers, err = server.NewControl(state).Viewers(ctx)
+	if !errors.Is(err, server.ErrNotRunning) {
+		return viewers, true, err
+	}
+	enrolled, err := site.Viewers()
+	viewers = []server.ViewerStatus{}
+	for _, v := range enrolled {
+		viewers = append(viewers, server.ViewerStatus{Viewer: v})
+	}
+	return viewers, false, err
+}
+
+func viewerRow(v server.ViewerStatus, running bool) []string {
+	state := "offline"
+	switch {
+	case !running:
+		state = "unknown (no server is running)"
+	case v.Online:
+		state = "online"
+	case !v.Heard.IsZero():
+		state = "offline since " + v.Heard.Local().Format(time.DateTime)
+	}
+	playing := ""
+	if len(v.Reported.Playing) > 0 {
+		playing = v.Reported.Playing[0].Name
+		if !v.Reported.Playing[0].Shown {
+			playing += " (no browser shows it)"
+		}
+	}
+	return []string{v.Name, state, playing, v.Reported.Clock.Trust, v.Reported.Version, v.ID}
+}
+
+// commander makes the function of a command that a viewer is to run.
+func commander(c cli.Command, name string) func(context.Context, cli.Env, []string) error {
+	return func(ctx context.Context, env cli.Env, args []string) error {
+		flags := cli.Flags(env, "vitrine-server viewers "+c.Name, c)
+		state := stateFlag(flags)
+		asJSON := flags.Bool("json", false, "print JSON")
+		rest, err := flags.Parse(args, 1, 1)
+		if err != nil {
+			return err
+		}
+		result, err := server.NewControl(*state).Command(ctx, rest[0], name, nil)
+		if errors.Is(err, server.ErrNotRunning) {
+			return fmt.Errorf("no server is running on %s; a command needs one", *state)
+		}
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return cli.WriteJSON(env.Stdout, result)
+		}
+		if result.State == protocol.ResultFailed {
+			return fmt.Errorf("viewer %s: %s", rest[0], result.Error)
+		}
+		_, err = fmt.Fprintf(env.Stdout, "%s: %s\n", rest[0], result.State)
+		return err
+	}
+}

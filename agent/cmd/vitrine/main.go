@@ -1,0 +1,37 @@
+// Command vitrine is the viewer agent for digital signage players.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // programmes name their time zone, and a device may have no database
+
+	"golang.org/x/term"
+
+	"vitrine/agent/cli"
+	"vitrine/agent/cli/vitrine"
+)
+
+// Set by the linker.
+var (
+	version = "development"
+	built   string
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks the program to end; a second one, by the default action, ends it.
+	context.AfterFunc(ctx, stop)
+	code := cli.Main(ctx, vitrine.Program(), cli.Env{
+		Args:     os.Args[1:],
+		Stdout:   os.Stdout,
+		Stderr:   os.Stderr,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Version:  version,
+		Build:    cli.ParseBuild(built),
+	})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,84 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vitrine/agent/config"
+	"vitrine/agent/protocol"
+)
+
+func TestParse(t *testing.T) {
+	token := protocol.NewJoinToken(protocol.Pin{1, 2, 3})
+	got, err := config.Parse([]byte(`
+# A comment, as people write them.
+name = "Lobby, left"
+token = "` + token.Reveal() + `"
+servers = ["10.0.0.5", "signage.example:7000", "fd00::5", "[fd00::6]:7001"]
+state = "/data/vitrine"
+page = "127.0.0.1:8080"
+log = "debug"
+
+[wake]
+ports = [9, 7009]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{
+		Name: "Lobby, left", Token: &token,
+		Servers: []string{"10.0.0.5:7237", "signage.example:7000", "[fd00::5]:7237", "[fd00::6]:7001"},
+		State:   "/data/vitrine", Page: "127.0.0.1:8080", Log: "debug", WakePorts: []uint16{9, 7009},
+	}
+	secrets := cmp.Comparer(func(a, b protocol.Secret) bool { return a.Equal(b) })
+	if diff := cmp.Diff(want, got, secrets); diff != "" {
+		t.Error(diff)
+	}
+	if got, err := config.Parse(nil); err != nil || !cmp.Equal(got, config.Config{}, secrets) {
+		t.Errorf("an empty file: %+v, %v", got, err)
+	}
+}
+
+func TestParseNamesTheMistake(t *testing.T) {
+	secret := "TOPSECRET"
+	for name, c := range map[string]struct{ file, want string }{
+		"unknown key":  {"name = \"a\"\nnmae = \"b\"\n", "line 2, column 1: there is no setting called \"nmae\""},
+		"nested":       {"[wake]\nport = 9\n", "wake.port"},
+		"syntax":       {"name = \"a\nservers = []\n", "line 1"},
+		"wrong type":   {"\nname = 7\n", "line 2"},
+		"name":         {"name = \" a\"\n", "without space around"},
+		"token":        {"token = \"vitrine1.x.y." + secret + "\"\n", "CA pin"},
+		"token form":   {"token = \"" + secret + "\"\n", "join token"},
+		"server":       {"servers = [\"10.0.0.5\", \"http://x/\"]\n", "servers[1]"},
+		"server port":  {"servers = [\"10.0.0.5:http\"]\n", "not a port"},
+		"log level":    {"log = \"loud\"\n", "debug, info, warn or error"},
+		"wake port":    {"[wake]\nports = [70000]\n", "wake.ports"},
+		"large":        {strings.Repeat("#", config.MaxSize+1), "limit"},
+		"curly quotes": {"name = “Lobby”\n", "line 1"},
+	} {
+		_, err := config.Parse([]byte(c.file))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: the error shows the token: %v", name, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("name = \"a\"\nservers = [\"b\"]\n[wake]\nports = [9]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := config.Parse(data)
+		if err != nil {
+			return
+		}
+		for _, s := range c.Servers {
+			if again, err := config.ServerAddress(s); err != nil || again != s {
+				t.Errorf("server %q becomes %q, %v", s, again, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vitrine/agent/protocol"
+)
+
+// The codes of faults.
+const (
+	faultContent = "content"
+	faultSession = "session"
+)
+
+// faults are what a technician should know at present, one for each code. It is safe for concurrent use.
+type faults struct {
+	mu    sync.Mutex
+	known map[string]protocol.Fault
+}
+
+func newFaults() *faults { return &faults{known: map[string]protocol.Fault{}} }
+
+// set notes a fault, or, with an empty message, that it is over. It tells whether anything changed.
+func (f *faults) set(code, message string, now time.Time) (changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old, had := f.known[code]
+	if message == "" {
+		delete(f.known, code)
+		return had
+	}
+	if had && old.Message == message {
+		return false
+	}
+	f.known[code] = protocol.Fault{Code: code, Message: message, Since: now.UTC()}
+	return true
+}
+
+// list is sorted by code.
+func (f *faults) list() []protocol.Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]protocol.Fault, 0, len(f.known))
+	for _, fault := range f.known {
+		list = append(list, fault)
+	}
+	slices.SortFunc(list, func(a, b protocol.Fault) int { return strings.Compare(a.Code, b.Code) })
+	return list
+}
+
+// fault notes what is wrong with one thing, or with a nil err that it is right again, and tells the server.
+func (a *Agent) fault(code string, err error) {
+	message := ""
+	if err != nil {
+		message = err.Error()
+	}
+	if a.faults.set(code, message, a.clock.Now()) && a.session != nil {
+		a.session.Report()
+	}
+}

@@ -1,0 +1,130 @@
+package player
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Run listens and serves until ctx ends, and then ends every connection. It fails if the address isn't a loopback address
+// or is taken. It may be run again after it has returned.
+func (p *Player) Run(ctx context.Context) error {
+	if err := checkLoopback(p.cfg.Addr); err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", p.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("player: can't listen for the page on %s; is another viewer running? %w", p.cfg.Addr, err)
+	}
+	p.mu.Lock()
+	p.addr = l.Addr().String()
+	p.mu.Unlock()
+	p.readyOnce.Do(func() { close(p.ready) })
+
+	ctx, cancel := context.WithCancel(ctx)
+	server := &http.Server{
+		Handler:           p.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	var tasks sync.WaitGroup
+	tasks.Go(func() { p.watch(ctx) })
+	tasks.Go(func() {
+		<-ctx.Done()
+		server.Close()
+	})
+	err = server.Serve(l)
+	cancel()
+	tasks.Wait()
+	// Whoever is admitted from here on sees that ctx has ended; the others are counted.
+	p.mu.Lock()
+	left := len(p.open)
+	p.mu.Unlock()
+	p.log.Debug("The player ends its connections.", "pages", left)
+	p.pages.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("player: %w", err)
+}
+
+// Handler is the player's HTTP side. It answers only requests that were sent to a loopback name and to the port that they came
+// in on, so that no web page can reach it through a name of its own (DNS rebinding). What is on changes with the clock only
+// while Run runs.
+func (p *Player) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.serveIndex)
+	mux.HandleFunc("GET /web/{file...}", p.serveWeb)
+	mux.HandleFunc("GET /assets/{digest}", p.serveAsset)
+	mux.HandleFunc("GET /v1/page", p.servePage)
+	if p.cfg.Status != nil {
+		mux.HandleFunc("GET /v1/status", p.serveStatus)
+	}
+	return guard(mux)
+}
+
+// guard refuses requests that can't be from the player's own page or a local program, and sets what every answer says.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setHeaders(w.Header())
+		switch {
+		case !fromHere(r):
+			http.Error(w, "this is a local address: open it as http://127.0.0.1 with the right port", http.StatusForbidden)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are answered here", http.StatusMethodNotAllowed)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// setHeaders forbids everything that the player doesn't need. The page itself gets a wider policy (see serveIndex).
+func setHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// fromHere tells whether a request was sent to this machine by a loopback name, and from a page of the same origin if
+// from a page at all.
+func fromHere(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || !local.IP.IsLoopback() {
+		return false
+	}
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host, port = strings.Trim(r.Host, "[]"), "80"
+	}
+	if !isLoopback(host) || port != fmt.Sprint(local.Port) {
+		return false
+	}
+	origins := r.Header.Values("Origin")
+	return len(origins) == 0 || len(origins) == 1 && origins[0] == "http://"+r.Host
+}
+
+func (p *Player) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	data, err := json.MarshalIndent(p.cfg.Status(), "", "  ")
+	if err != nil {
+		p.log.Error("The status can't be written as JSON.", "err", err)
+		http.Error(w, "the status can't be written as JSON", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(append(data, '\n'))
+}

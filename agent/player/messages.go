@@ -1,0 +1,149 @@
+package player
+
+import (
+	"encoding/json"
+	"time"
+
+	"vitrine/agent/schedule"
+	"vitrine/content/digest"
+	"vitrine/content/manifest"
+)
+
+// The types of message. README.md says what each means.
+const (
+	typeHello     = "hello"
+	typeStatus    = "status"
+	typeProgramme = "programme"
+	typeIdentify  = "identify"
+	typeTime      = "time"
+	typeShown     = "shown"
+	typeFailed    = "failed"
+)
+
+// messageVersion is the version of the protocol between agent and page.
+const messageVersion = 1
+
+// helloMessage is the first message on a connection.
+type helloMessage struct {
+	Type    string `json:"type"`
+	Version int    `json:"version"`
+	// Page is the version of the page that the agent serves now; a page with another one loads itself again.
+	Page string `json:"page"`
+	Now  millis `json:"now"`
+}
+
+// statusMessage is the State, for the set-up screen and the corner mark.
+type statusMessage struct {
+	Type string `json:"type"`
+	State
+	Connected bool `json:"connected"`
+}
+
+// programmeMessage is what is on.
+type programmeMessage struct {
+	Type         string        `json:"type"`
+	Generation   digest.Digest `json:"generation"`
+	Presentation string        `json:"presentation"`
+	Background   string        `json:"background,omitempty"`
+	Zones        []zoneMessage `json:"zones"`
+	Anchor       millis        `json:"anchor"`
+	Since        *millis       `json:"since,omitempty"`
+	Until        *millis       `json:"until,omitempty"`
+}
+
+// zoneMessage is a zone and whether its position is a function of the clock.
+type zoneMessage struct {
+	manifest.Zone
+	Timed bool `json:"timed"`
+}
+
+// identifyMessage puts a name on the screen.
+type identifyMessage struct {
+	Type    string  `json:"type"`
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// timeMessage answers a page's question for the time.
+type timeMessage struct {
+	Type string `json:"type"`
+	ID   int64  `json:"id"`
+	Now  millis `json:"now"`
+}
+
+// pageMessage is any message from a page; which fields matter depends on Type.
+type pageMessage struct {
+	Type         string        `json:"type"`
+	ID           int64         `json:"id"`
+	Generation   digest.Digest `json:"generation"`
+	Presentation string        `json:"presentation"`
+	Zone         string        `json:"zone"`
+	Index        int           `json:"index"`
+	Asset        digest.Digest `json:"asset"`
+	Since        millis        `json:"since"`
+	Reason       string        `json:"reason"`
+}
+
+// millis is a moment as a page counts it: milliseconds since the Unix epoch, with fractions down to the microsecond.
+type millis time.Time
+
+// MarshalJSON writes a number.
+func (m millis) MarshalJSON() ([]byte, error) {
+	return json.Marshal(float64(time.Time(m).UnixMicro()) / 1000)
+}
+
+// UnmarshalJSON reads a number.
+func (m *millis) UnmarshalJSON(b []byte) error {
+	var f float64
+	if err := json.Unmarshal(b, &f); err != nil {
+		return err
+	}
+	*m = millis(time.UnixMicro(int64(f * 1000)).UTC())
+	return nil
+}
+
+// optional is t for a page, or nothing for the zero time.
+func optional(t time.Time) *millis {
+	if t.IsZero() {
+		return nil
+	}
+	m := millis(t)
+	return &m
+}
+
+// An identify is a name that is on the screens until a moment of the monotonic clock.
+type identify struct {
+	name  string
+	until time.Time
+}
+
+func (p *Player) helloMessage() helloMessage {
+	return helloMessage{Type: typeHello, Version: messageVersion, Page: p.web.version, Now: millis(p.cfg.Now())}
+}
+
+func (p *Player) statusMessage() statusMessage {
+	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected()}
+}
+
+func (p *Player) identifyMessage() identifyMessage {
+	return identifyMessage{Type: typeIdentify, Name: p.identity.name, Seconds: max(0, time.Until(p.identity.until).Seconds())}
+}
+
+func (p *Player) programmeMessage() programmeMessage {
+	on := p.current.state
+	shown := p.current.Manifest.Presentations[on.Presentation]
+	m := programmeMessage{
+		Type:         typeProgramme,
+		Generation:   p.current.Generation,
+		Presentation: on.Presentation,
+		Background:   shown.Background,
+		Zones:        []zoneMessage{},
+		Anchor:       millis(on.Anchor),
+		Since:        optional(on.Since),
+		Until:        optional(on.Until),
+	}
+	for _, z := range shown.Zones {
+		m.Zones = append(m.Zones, zoneMessage{z, schedule.Timed(z.Playlist)})
+	}
+	return m
+}

@@ -1,0 +1,260 @@
+// Package player is the viewer's local web player: a small HTTP server on a loopback address with the page that a browser
+// shows full screen, the assets that the page needs, and a WebSocket over which both talk. README.md is that protocol.
+//
+// It owns what the page is told and what the page says it shows. It never fetches, stores or chooses content: it
+// is given a programme, plays it, and goes on with it until it is given another, whatever happens around it.
+package player
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vitrine/agent/protocol"
+	"vitrine/agent/schedule"
+	"vitrine/content/digest"
+	"vitrine/content/manifest"
+)
+
+// DefaultAddr is where the player listens unless Config says otherwise.
+var DefaultAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), protocol.PagePort).String()
+
+// Config is what a Player needs from the rest of the agent. Its functions are called from several goroutines at once.
+type Config struct {
+	// Addr is the "host:port" to listen on; the host must be a loopback address or "localhost". Empty means DefaultAddr;
+	// port 0 takes a free one.
+	Addr string
+	// Assets opens an asset of a programme that was shown. An error that is fs.ErrNotExist says that it isn't there. Required.
+	Assets func(digest.Digest) (io.ReadSeekCloser, error)
+	// Now is the time at which the schedule is looked up and that pages get; it may step. Nil means time.Now.
+	Now func() time.Time
+	// Trusted tells whether Now can be relied on for dated events. Nil means that it always can.
+	Trusted func() bool
+	// Status is what /v1/status answers, as JSON. Nil means that there is no such page.
+	Status func() any
+	// Failed is told of each item that a page couldn't show. It must not block. Nil means that nobody wants to know.
+	Failed func(Failure)
+	// Log gets what an installer should know. Nil means no log.
+	Log *slog.Logger
+}
+
+// A Programme is an activated manifest.
+type Programme struct {
+	// Generation names the manifest: the digest of its bytes.
+	Generation digest.Digest
+	// Manifest is valid, and isn't changed any more.
+	Manifest *manifest.Manifest
+}
+
+// A State is what the page tells a person on its set-up screen, or with its corner mark once something plays.
+type State struct {
+	// Name is the viewer's name.
+	Name string `json:"name"`
+	// State is one of protocol's State constants. All but protocol.StateConnected light the corner mark.
+	State string `json:"state"`
+	// Message says in a technician's words what the viewer is doing or waiting for.
+	Message string `json:"message"`
+	// Addresses are the device's own addresses.
+	Addresses []string `json:"addresses"`
+	// Version is the agent's version.
+	Version string `json:"version"`
+}
+
+// Playing is what is on in one zone.
+type Playing struct {
+	protocol.Playing
+	// Generation is the manifest that it is from. A page may still show the one before for a moment.
+	Generation digest.Digest `json:"generation"`
+}
+
+// A Failure is an item that a page couldn't show. The page has gone on to the next, and tries it again in the next round.
+type Failure struct {
+	Generation   digest.Digest
+	Presentation string
+	Zone         string
+	// Item is the index in the zone's playlist.
+	Item int
+	// Asset is zero for a text item; Name is what the manifest calls it.
+	Asset digest.Digest
+	Name  string
+	// Reason is in the page's words.
+	Reason string
+}
+
+// A Player is the web player. All methods are safe for concurrent use, and none waits for a page.
+type Player struct {
+	cfg     Config
+	log     *slog.Logger
+	web     *webFiles
+	changed chan struct{} // wakes the timer of Run after Show
+	pages   sync.WaitGroup
+
+	readyOnce sync.Once
+	ready     chan struct{}
+
+	mu       sync.Mutex
+	addr     string
+	current  *programme
+	previous *programme // its assets stay available: a page may still show it
+	state    State
+	identity identify
+	open     map[*page]struct{}
+}
+
+// New makes a player that shows its set-up screen until Show is called.
+func New(cfg Config) *Player {
+	if cfg.Addr == "" {
+		cfg.Addr = DefaultAddr
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Trusted == nil {
+		cfg.Trusted = func() bool { return true }
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func(Failure) {}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Player{
+		cfg:     cfg,
+		log:     cfg.Log,
+		web:     newWebFiles(),
+		changed: make(chan struct{}, 1),
+		ready:   make(chan struct{}),
+		open:    map[*page]struct{}{},
+	}
+}
+
+// String names the task.
+func (p *Player) String() string { return "player" }
+
+// Ready is closed once Run listens for the first time.
+func (p *Player) Ready() <-chan struct{} { return p.ready }
+
+// Addr is the "host:port" that Run listens on; before Ready it is the configured one.
+func (p *Player) Addr() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.addr == "" {
+		return p.cfg.Addr
+	}
+	return p.addr
+}
+
+// Show replaces what plays. The pages prepare the new programme before they swap, so nothing black is seen. A programme whose
+// schedule makes no sense is refused, and what plays stays on.
+func (p *Player) Show(next Programme) error {
+	if next.Manifest == nil {
+		return errors.New("player: a programme needs a manifest")
+	}
+	timetable, err := schedule.New(next.Manifest)
+	if err != nil {
+		return fmt.Errorf("generation %s: %w", next.Generation.Short(), err)
+	}
+	p.mu.Lock()
+	if p.current != nil && p.current.Generation != next.Generation {
+		p.previous = p.current
+	}
+	p.current = &programme{Programme: next, timetable: timetable, failed: map[failedItem]bool{}}
+	p.evaluate()
+	p.mu.Unlock()
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// SetState replaces what the set-up screen and the corner mark tell.
+func (p *Player) SetState(s State) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state = s
+	for page := range p.open {
+		page.post(p.statusMessage())
+	}
+}
+
+// Identify shows a big name on every page for d, also on a page that is opened meanwhile. An empty name means the
+// viewer's; a d of zero or less takes the name off again.
+func (p *Player) Identify(name string, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if name == "" {
+		name = p.state.Name
+	}
+	// The system's monotonic clock, and not cfg.Now: a clock that steps must not leave the name on.
+	p.identity = identify{name: name, until: time.Now().Add(d)}
+	for page := range p.open {
+		page.post(p.identifyMessage())
+	}
+}
+
+// evaluate looks up what is on now, and tells the pages if that has changed. It returns how long that holds. p.mu is held.
+func (p *Player) evaluate() time.Duration {
+	const atLeast, atMost = 5 * time.Millisecond, time.Minute
+	if p.current == nil {
+		return atMost
+	}
+	now := p.cfg.Now()
+	state := p.current.timetable.At(now, p.cfg.Trusted())
+	if state != p.current.state {
+		fresh := state.Presentation != p.current.state.Presentation || !state.Anchor.Equal(p.current.state.Anchor)
+		p.current.state = state
+		if fresh {
+			p.log.Info("A presentation comes on.", "presentation", state.Presentation, "generation", p.current.Generation.Short())
+		}
+		for page := range p.open {
+			page.post(p.programmeMessage())
+		}
+	}
+	if state.Until.IsZero() {
+		return atMost
+	}
+	return min(max(state.Until.Sub(now), atLeast), atMost)
+}
+
+// watch re-evaluates the schedule when its next change comes, and once a minute, because clocks step and trust comes and goes.
+func (p *Player) watch(ctx context.Context) {
+	for {
+		p.mu.Lock()
+		wait := p.evaluate()
+		p.mu.Unlock()
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-p.changed:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// checkLoopback refuses an address that others on the network could reach.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("player address %q: %w", addr, err)
+	}
+	if !isLoopback(host) {
+		return fmt.Errorf("player address %q: the player listens on a loopback address only; use %s", addr, DefaultAddr)
+	}
+	return nil
+}
+
+// isLoopback tells whether host, without a port, means this machine only.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}

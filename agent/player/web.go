@@ -1,0 +1,96 @@
+package player
+
+import (
+	"bytes"
+	"embed"
+	"io/fs"
+	"net/http"
+	"path"
+	"time"
+
+	"vitrine/content/digest"
+)
+
+//go:embed web
+var embedded embed.FS
+
+// mimeTypes are the kinds of file that the page is made of. The operating system's own table isn't asked: on Windows anybody
+// may have set it to anything, and browsers refuse modules of the wrong type.
+var mimeTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// versionMark is replaced in index.html, so that a page knows which version it is.
+var versionMark = []byte("{{version}}")
+
+// A webFile is one file of the page.
+type webFile struct {
+	data     []byte
+	mimeType string
+	etag     string
+}
+
+// webFiles are the files of the page, by their path below web/.
+type webFiles struct {
+	files   map[string]webFile
+	version string
+}
+
+// newWebFiles reads the page from the binary. Its version is a hash of all its files: it changes when the page does, not with
+// every release of the agent.
+func newWebFiles() *webFiles {
+	w := &webFiles{files: map[string]webFile{}}
+	var all []byte
+	err := fs.WalkDir(embedded, "web", func(name string, entry fs.DirEntry, err error) error {
+		mimeType, ok := mimeTypes[path.Ext(name)]
+		if err != nil || entry.IsDir() || !ok {
+			return err
+		}
+		data, err := embedded.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		all = append(append(append(all, name...), 0), data...)
+		w.files[name[len("web/"):]] = webFile{data: data, mimeType: mimeType, etag: etag(data)}
+		return nil
+	})
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+	w.version = digest.Of(all).Short()
+	index := w.files["index.html"]
+	index.data = bytes.ReplaceAll(index.data, versionMark, []byte(w.version))
+	index.etag = etag(index.data)
+	w.files["index.html"] = index
+	return w
+}
+
+func etag(data []byte) string { return `"` + digest.Of(data).Short() + `"` }
+
+// serveIndex gives the page. Its policy allows what comes from here and nothing else: no inline script or style, no frames.
+func (p *Player) serveIndex(w http.ResponseWriter, r *http.Request) {
+	// Browsers before 2022 don't count WebSockets as 'self'; r.Host has been checked.
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "+
+		"connect-src 'self' ws://"+r.Host+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	p.serveFile(w, r, "index.html")
+}
+
+func (p *Player) serveWeb(w http.ResponseWriter, r *http.Request) {
+	p.serveFile(w, r, r.PathValue("file"))
+}
+
+func (p *Player) serveFile(w http.ResponseWriter, r *http.Request, name string) {
+	file, ok := p.web.files[name]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", file.mimeType)
+	h.Set("ETag", file.etag)
+	h.Set("Cache-Control", "no-cache")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.data))
+}

@@ -1,0 +1,67 @@
+// The page's beginning: connects what the agent says with what is on the screen, and the other way round. Nothing here decides what
+// is on, and nothing that is on depends on the connection.
+import {Clock} from './clock.js';
+import {Socket} from './socket.js';
+import './overlays.js';
+import './screen.js';
+
+const [screen, wait, identify, mark] = ['screen', 'wait', 'identify', 'mark'].map((name) => document.querySelector(`vitrine-${name}`));
+const page = document.documentElement.dataset;
+const version = document.querySelector('meta[name="vitrine-version"]').content;
+
+const address = new URL('v1/page', document.baseURI);
+address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
+const socket = new Socket(address);
+screen.clock = new Clock((message) => socket.send(message));
+
+let status = {};
+let outdated = false;
+
+const handlers = {
+  hello({page: served, now}) {
+    page.connection = 'open';
+    screen.clock.hello(now);
+    for (const report of screen.reports) socket.send({type: 'shown', ...report});
+    outdated = served !== version;
+    if (!page.playing) renew();
+  },
+  status(message) {
+    status = message;
+    wait.tell(status);
+    corner();
+  },
+  programme(message) {
+    screen.show(message);
+  },
+  identify({name, seconds}) {
+    identify.show(name, seconds, (status.addresses ?? []).join('   '));
+  },
+  time(message) {
+    screen.clock.answer(message);
+  },
+};
+
+// corner lights the mark while something plays that nobody could change. The wait screen says more than the mark.
+function corner() {
+  mark.hidden = !page.playing || (page.connection === 'open' && status.connected === true);
+}
+
+// renew loads the page again after the agent was updated: between two items, and only while there is somebody to load it from.
+function renew() {
+  if (outdated && socket.open) location.reload();
+}
+
+socket.addEventListener('message', ({detail}) => handlers[detail.type]?.(detail));
+socket.addEventListener('lost', () => {
+  page.connection = 'lost';
+  corner();
+});
+screen.addEventListener('shown', ({detail}) => {
+  page.playing = 'true';
+  wait.over();
+  corner();
+  socket.send({type: 'shown', ...detail});
+  renew();
+});
+screen.addEventListener('failed', ({detail}) => socket.send({type: 'failed', ...detail}));
+socket.connect();

@@ -1,0 +1,16 @@
+// fit sets the font of an element as large as its box allows, up to a share of the box's height.
+export function fit(element, box, share) {
+  const style = getComputedStyle(box);
+  const width = box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  const height = box.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+  let low = 4;
+  let high = Math.max(low, height * share);
+  while (high - low > 0.5) {
+    const middle = (low + high) / 2;
+    element.style.fontSize = `${middle}px`;
+    const {width: w, height: h} = element.getBoundingClientRect();
+    if (w <= width && h <= height) low = middle;
+    else high = middle;
+  }
+  element.style.fontSize = `${low}px`;
+}

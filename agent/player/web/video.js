@@ -1,0 +1,73 @@
+import {sleep} from './timing.js';
+
+const STALL = 10_000;
+const FIRST_FRAME = 1000;
+
+// video puts a video into parent and resolves once it can play through without a stop, from the given second on. Muted, because
+// browsers don't let a page start sound by itself.
+export async function video(item, parent, {into, signal}) {
+  const element = document.createElement('video');
+  element.muted = true;
+  element.playsInline = true;
+  element.disablePictureInPicture = true;
+  element.preload = 'auto';
+  element.src = `assets/${item.asset}`;
+  parent.append(element);
+  signal.addEventListener('abort', () => free(element));
+  await happens(element, 'canplaythrough');
+  if (into > 0.3 && Number.isFinite(element.duration)) {
+    element.currentTime = Math.min(into, element.duration - 0.1);
+    await happens(element, 'seeked');
+  }
+  return {ended: finish(element, signal), start: () => start(element)};
+}
+
+// free gives the decoder back now, and not when the garbage is collected.
+function free(element) {
+  element.pause();
+  element.removeAttribute('src');
+  element.load();
+}
+
+// start plays, and resolves when the first frame is there to be seen.
+async function start(element) {
+  const frame = new Promise((resolve) => {
+    element.requestVideoFrameCallback?.(resolve);
+  });
+  await element.play();
+  await Promise.race([frame, sleep(FIRST_FRAME)]);
+}
+
+// happens resolves at an event of the video, and rejects when the video fails.
+function happens(element, event) {
+  return new Promise((resolve, reject) => {
+    element.addEventListener(event, resolve, {once: true});
+    element.addEventListener('error', () => reject(new Error(reason(element))), {once: true});
+  });
+}
+
+// finish resolves when the video has played to its end, and rejects when it fails or stands still on the way.
+function finish(element, signal) {
+  const promise = new Promise((resolve, reject) => {
+    let last = -1;
+    const timer = setInterval(() => {
+      if (!element.paused && element.currentTime === last) reject(new Error('the video stands still'));
+      last = element.paused ? -1 : element.currentTime;
+    }, STALL);
+    signal.addEventListener('abort', () => clearInterval(timer));
+    element.addEventListener('ended', () => {
+      clearInterval(timer);
+      resolve();
+    }, {signal});
+    element.addEventListener('error', () => {
+      clearInterval(timer);
+      reject(new Error(reason(element)));
+    }, {signal});
+  });
+  promise.catch(() => {}); // whoever plays it looks at it; one that is only prepared has nobody
+  return promise;
+}
+
+function reason(element) {
+  return `the video can't be played: ${element.error?.message || `code ${element.error?.code}`}`;
+}

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"vitrine/agent/protocol"
+	"vitrine/discovery"
+	"vitrine/discovery/wsd"
+)
+
+// answerDelay is the most by which an answer to a probe is put off. The standard's half a second is for networks with
+// hundreds of answering devices; a site has a few servers.
+const answerDelay = 20 * time.Millisecond
+
+// newUUID makes a random UUID (RFC 9562, section 5.4).
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// newTarget makes what announces the server and answers the probes of viewers.
+func newTarget(site *Site, role string, listen net.Addr, log *slog.Logger) *discovery.Target {
+	port := listen.(*net.TCPAddr).AddrPort().Port()
+	return &discovery.Target{
+		EPR:    "urn:uuid:" + site.ServerID(),
+		Types:  []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ServerType}},
+		Scopes: []string{protocol.RoleScope(site.Name(), role)},
+		XAddrs: func(local netip.Addr) []string {
+			host := netip.AddrPortFrom(local.Unmap(), port).String()
+			return []string{protocol.SchemeSession + "://" + host, protocol.SchemeContent + "://" + host}
+		},
+		MetadataVersion: uint32(time.Now().Unix()), // any of it may have changed since the last start
+		MaxDelay:        answerDelay,
+		Log:             log,
+	}
+}
+
+// dialAddresses are the "host:port" addresses at which other machines can reach a listener; only loopback ones if there
+// are no others.
+func dialAddresses(listen net.Addr) []string {
+	tcp := listen.(*net.TCPAddr)
+	port := strconv.Itoa(tcp.Port)
+	if !tcp.IP.IsUnspecified() {
+		return []string{net.JoinHostPort(tcp.IP.String(), port)}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var others, loopback []string
+	for _, a := range addrs {
+		network, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		host := net.JoinHostPort(network.IP.String(), port)
+		switch {
+		case network.IP.IsLoopback():
+			loopback = append(loopback, host)
+		case network.IP.IsGlobalUnicast():
+			others = append(others, host)
+		}
+	}
+	if len(others) == 0 {
+		return loopback
+	}
+	return others
+}

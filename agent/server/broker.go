@@ -1,0 +1,137 @@
+package server
+
+import (
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+
+	"vitrine/agent/protocol"
+)
+
+// Limits of the embedded broker.
+const (
+	connectTimeout = 10 * time.Second
+	sessionExpiry  = 7 * 24 * 3600 // seconds
+	pendingWrites  = 256
+)
+
+// A broker carries the sessions of the viewers. It is the one file that knows which MQTT library the server uses.
+type broker struct {
+	mqtt *mqtt.Server
+	hook *aclHook
+}
+
+// A message is what a viewer sent.
+type message struct {
+	viewer, kind string
+	payload      []byte
+}
+
+// newBroker makes a broker that admits the viewers for which admit gives no error and hands every message of a viewer to
+// receive, which must not block.
+func newBroker(log *slog.Logger, admit func(viewer string) error, receive func(message)) (*broker, error) {
+	capabilities := mqtt.NewDefaultServerCapabilities()
+	capabilities.MaximumPacketSize = protocol.MaxMessage
+	capabilities.MaximumClientWritesPending = pendingWrites
+	capabilities.MaximumSessionExpiryInterval = sessionExpiry
+	capabilities.MinimumProtocolVersion = 5
+	capabilities.SharedSubAvailable = 0
+	// The library's own log warns of every ordinary end of a session; what matters is logged by the hook.
+	b := &broker{
+		mqtt: mqtt.New(&mqtt.Options{InlineClient: true, Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)}),
+		hook: &aclHook{log: log, admit: admit},
+	}
+	if err := b.mqtt.AddHook(b.hook, nil); err != nil {
+		return nil, err
+	}
+	err := b.mqtt.Subscribe(protocol.Topic("+", "+"), 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
+		if viewer, kind, ok := protocol.ParseTopic(pk.TopicName); ok && protocol.ViewerPublishes(kind) {
+			receive(message{viewer, kind, pk.Payload})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, b.mqtt.Serve()
+}
+
+// serve carries one viewer's connection until it ends.
+func (b *broker) serve(conn net.Conn) error {
+	// A connection that never says CONNECT would stay for ever; the library sets its own deadlines from then on.
+	if err := conn.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
+		return err
+	}
+	return b.mqtt.EstablishConnection("session", conn)
+}
+
+// publish sends to a viewer, now or when it is back.
+func (b *broker) publish(viewer, kind string, payload []byte, retain bool) error {
+	return b.mqtt.Publish(protocol.Topic(viewer, kind), payload, retain, 1)
+}
+
+func (b *broker) close() error { return b.mqtt.Close() }
+
+// aclHook holds each viewer to its own topics: the certificate says who it is, never what it calls itself.
+type aclHook struct {
+	mqtt.HookBase
+	log   *slog.Logger
+	admit func(viewer string) error
+}
+
+func (*aclHook) ID() string { return "acl" }
+
+func (*aclHook) Provides(b byte) bool {
+	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnDisconnect || b == mqtt.OnSessionEstablished
+}
+
+// OnConnectAuthenticate admits a client whose id is the common name of its certificate.
+func (h *aclHook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
+	cert := peerCertificate(cl.Net.Conn)
+	err := fmt.Errorf("client %.40q has no certificate", pk.Connect.ClientIdentifier)
+	switch {
+	case cert != nil && cert.Subject.CommonName != pk.Connect.ClientIdentifier:
+		err = fmt.Errorf("client %.40q has a certificate for %q", pk.Connect.ClientIdentifier, cert.Subject.CommonName)
+	case cert != nil:
+		err = h.admit(cert.Subject.CommonName)
+	}
+	if err != nil {
+		h.log.Warn("A session was refused", "peer", cl.Net.Remote, "err", err)
+	}
+	return err == nil
+}
+
+// OnACLCheck lets a viewer read below its own prefix and write the kinds of message that viewers send.
+func (h *aclHook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
+	viewer, kind, ok := protocol.ParseTopic(topic)
+	allowed := ok && viewer == cl.ID && (!write || protocol.ViewerPublishes(kind))
+	if !allowed {
+		h.log.Warn("A viewer asked for a topic that isn't its own", "viewer", cl.ID, "topic", topic, "write", write)
+	}
+	return allowed
+}
+
+func (h *aclHook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {
+	h.log.Debug("A session begins", "viewer", cl.ID, "peer", cl.Net.Remote)
+}
+
+func (h *aclHook) OnDisconnect(cl *mqtt.Client, err error, _ bool) {
+	h.log.Debug("A session ended", "viewer", cl.ID, "peer", cl.Net.Remote, "err", err)
+}
+
+// peerCertificate is the certificate by which the other end proved itself; nil if it showed none.
+func peerCertificate(conn net.Conn) *x509.Certificate {
+	c, ok := conn.(tlsConn)
+	if !ok {
+		return nil
+	}
+	certs := c.ConnectionState().PeerCertificates
+	if len(certs) == 0 {
+		return nil
+	}
+	return certs[0]
+}

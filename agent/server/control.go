@@ -1,0 +1,173 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"vitrine/agent/protocol"
+)
+
+// controlFile is the socket by which the commands of `vitrine-server` reach the running server. Whoever may open it may
+// control the site: the state folder is the owner's only.
+const controlFile = "control.sock"
+
+// commandTimeout is how long a viewer may take over a command that somebody waits for.
+const commandTimeout = 10 * time.Second
+
+// ErrNotRunning says that no server runs on a state folder.
+var ErrNotRunning = errors.New("the server is not running")
+
+// listenControl opens the control socket. What a crashed server left is replaced; what a living one has is not. The socket
+// is thus also what keeps a second server off the folder.
+func listenControl(dir string) (net.Listener, error) {
+	path := filepath.Join(dir, controlFile)
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("another server is running on %s; stop it first", dir)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, fmt.Errorf("%s is too long for a socket's path; use a state folder with a shorter one", path)
+	}
+	return l, err
+}
+
+// ViewerStatus is a viewer with what is known of it at present.
+type ViewerStatus struct {
+	Viewer
+	Online bool `json:"online"`
+	// Heard is when the running server last heard from it.
+	Heard    time.Time         `json:"heard,omitzero"`
+	Reported protocol.Reported `json:"reported,omitzero"`
+}
+
+func (s *Server) controlServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /viewers", s.getViewers)
+	mux.HandleFunc("POST /viewers/{viewer}/command", s.postCommand)
+	return &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
+}
+
+func (s *Server) getViewers(w http.ResponseWriter, _ *http.Request) {
+	viewers, err := s.site.Viewers()
+	if err != nil {
+		protocol.WriteProblem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	statuses := make([]ViewerStatus, len(viewers))
+	for i, v := range viewers {
+		l := s.fleet.get(v.ID)
+		statuses[i] = ViewerStatus{Viewer: v, Online: l.Presence.Online, Heard: l.Heard, Reported: l.Reported}
+	}
+	writeJSON(w, statuses)
+}
+
+// postCommand sends a command and answers with the viewer's last word on it.
+func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
+	var command protocol.Command
+	if err := json.NewDecoder(io.LimitReader(r.Body, protocol.MaxMessage)).Decode(&command); err != nil {
+		protocol.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	v, err := s.site.Viewer(r.PathValue("viewer"))
+	if err != nil {
+		protocol.WriteProblem(w, http.StatusNotFound, err.Error())
+		return
+	}
+	if !s.fleet.get(v.ID).Presence.Online {
+		protocol.WriteProblem(w, http.StatusConflict, fmt.Sprintf("viewer %s is offline", v.Name))
+		return
+	}
+	command.ID = newID()
+	results := s.fleet.expect(command.ID)
+	defer s.fleet.forget(command.ID)
+	s.send(v.ID, protocol.KindCommand, command, false)
+	timeout := time.NewTimer(commandTimeout)
+	defer timeout.Stop()
+	for {
+		select {
+		case result := <-results:
+			if result.State == protocol.ResultAccepted {
+				continue
+			}
+			writeJSON(w, result)
+		case <-timeout.C:
+			protocol.WriteProblem(w, http.StatusGatewayTimeout, fmt.Sprintf("viewer %s has not answered within %v", v.Name, commandTimeout))
+		case <-r.Context().Done():
+		}
+		return
+	}
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	// An error means that the client has gone.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// A Control talks to the server that runs on a state folder.
+type Control struct{ client *http.Client }
+
+// NewControl makes a control for the server on dir; it connects only when asked something.
+func NewControl(dir string) *Control {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(dir, controlFile))
+		if err != nil {
+			return nil, ErrNotRunning
+		}
+		return conn, nil
+	}
+	return &Control{&http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Viewers lists the viewers with what the server knows of them now. The error is ErrNotRunning if there is no server.
+func (c *Control) Viewers(ctx context.Context) ([]ViewerStatus, error) {
+	var viewers []ViewerStatus
+	err := c.do(ctx, http.MethodGet, "/viewers", nil, &viewers)
+	return viewers, err
+}
+
+// Command has a viewer, by id or name, do something, and waits for the result.
+func (c *Control) Command(ctx context.Context, viewer, name string, args json.RawMessage) (protocol.Result, error) {
+	body, err := json.Marshal(protocol.Command{Name: name, Args: args})
+	if err != nil {
+		return protocol.Result{}, err
+	}
+	var result protocol.Result
+	err = c.do(ctx, http.MethodPost, "/viewers/"+url.PathEscape(viewer)+"/command", body, &result)
+	return result, err
+}
+
+func (c *Control) do(ctx context.Context, method, path string, body []byte, v any) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://server"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := c.client.Do(request)
+	if errors.Is(err, ErrNotRunning) {
+		return ErrNotRunning
+	}
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return protocol.ReadProblem(resp)
+	}
+	return json.NewDecoder(resp.Body).Decode(v)
+}

@@ -1,0 +1,225 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vitrine/agent/protocol"
+	"vitrine/agent/server/media"
+	"vitrine/content/digest"
+	"vitrine/content/manifest"
+	"vitrine/platform/atomicfile"
+)
+
+const (
+	programmeFile = "programme.json"
+	manifestDir   = "manifests"
+	// keepManifests is how many manifests stay: viewers may be a few behind.
+	keepManifests = 10
+)
+
+// A publisher turns the media folder into signed manifests, and keeps the last of them with its revision.
+type publisher struct {
+	site *Site
+	// seconds is how long a picture is on.
+	seconds float64
+	now     func() time.Time
+
+	mu      sync.Mutex
+	current programme
+}
+
+// programme is the form of programme.json: what every viewer of the site is to play.
+type programme struct {
+	Rev      int64                `json:"rev"`
+	Manifest protocol.ManifestRef `json:"manifest"`
+}
+
+func newPublisher(site *Site, seconds float64) (*publisher, error) {
+	p := &publisher{site: site, seconds: seconds, now: time.Now}
+	if err := os.MkdirAll(filepath.Join(site.dir, manifestDir), 0o700); err != nil {
+		return nil, err
+	}
+	err := readJSON(filepath.Join(site.dir, programmeFile), &p.current)
+	if err != nil && !os.IsNotExist(err) {
+		return nil, fmt.Errorf("%w; restore it from a backup, since its revision must never go back", err)
+	}
+	return p, nil
+}
+
+// programme is what viewers are to play; ok is false before anything was published.
+func (p *publisher) programme() (programme, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current, p.current.Rev > 0
+}
+
+// manifest gives the bytes of a manifest.
+func (p *publisher) manifest(d digest.Digest) ([]byte, bool) {
+	data, err := os.ReadFile(p.manifestPath(d))
+	return data, err == nil && digest.Of(data) == d
+}
+
+func (p *publisher) manifestPath(d digest.Digest) string {
+	return filepath.Join(p.site.dir, manifestDir, d.Hex()+".json")
+}
+
+// update publishes items, if they make another programme than the one that is out. added are those that have just come:
+// they go on at once, each for its time, before they take their place among the others.
+func (p *publisher) update(items, added []media.Item) (changed bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.compose(items, added)
+	if len(added) == 0 && p.same(m) {
+		return false, nil
+	}
+	data, err := manifest.Marshal(m)
+	if err != nil {
+		return false, fmt.Errorf("the media folder makes no valid programme: %w", err)
+	}
+	d := digest.Of(data)
+	if err := atomicfile.Write(p.manifestPath(d), data, 0o600); err != nil {
+		return false, err
+	}
+	next := programme{
+		Rev:      p.current.Rev + 1,
+		Manifest: protocol.ManifestRef{Digest: d, Size: int64(len(data)), Signature: manifest.Sign(p.site.publish, data)},
+	}
+	if err := atomicfile.WriteJSON(filepath.Join(p.site.dir, programmeFile), next, 0o600); err != nil {
+		return false, err
+	}
+	p.current = next
+	return true, p.forget()
+}
+
+// same tells whether m would play as the manifest that is out does.
+func (p *publisher) same(m *manifest.Manifest) bool {
+	data, ok := p.manifest(p.current.Manifest.Digest)
+	if !ok {
+		return false
+	}
+	old, err := manifest.Parse(data)
+	if err != nil {
+		return false
+	}
+	return playsAs(old) == playsAs(m)
+}
+
+// playsAs is a manifest without what differs each time it is made.
+func playsAs(m *manifest.Manifest) string {
+	copied := *m
+	copied.ID, copied.Issued, copied.Schedule.Events = "", time.Time{}, nil
+	presentations := map[string]manifest.Presentation{}
+	if main, ok := m.Presentations[mainPresentation]; ok {
+		presentations[mainPresentation] = main
+	}
+	copied.Presentations = presentations
+	data, err := json.Marshal(&copied)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
+// forget removes all but the newest manifests.
+func (p *publisher) forget() error {
+	entries, err := os.ReadDir(filepath.Join(p.site.dir, manifestDir))
+	if err != nil || len(entries) <= keepManifests {
+		return err
+	}
+	age := func(e os.DirEntry) time.Time {
+		info, err := e.Info()
+		if err != nil {
+			return time.Time{}
+		}
+		return info.ModTime()
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return age(b).Compare(age(a)) })
+	for _, e := range entries[keepManifests:] {
+		if strings.HasPrefix(e.Name(), p.current.Manifest.Digest.Hex()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(p.site.dir, manifestDir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The names in a manifest that is made from a folder.
+const (
+	mainPresentation = "media"
+	mainZone         = "main"
+)
+
+// compose makes the manifest.
+func (p *publisher) compose(items, added []media.Item) *manifest.Manifest {
+	now := p.now().UTC().Truncate(time.Second)
+	m := &manifest.Manifest{
+		Version: manifest.Version,
+		ID:      fmt.Sprintf("%s-%s", p.site.Name(), now.Format("20060102T150405Z")),
+		Issued:  now,
+		Assets:  map[digest.Digest]manifest.Asset{},
+		Presentations: map[string]manifest.Presentation{
+			mainPresentation: fullScreen(p.playlist(items)),
+		},
+		Schedule: manifest.Schedule{Default: mainPresentation},
+	}
+	for _, item := range items {
+		m.Assets[item.Digest] = manifest.Asset{Size: item.Size, Type: item.Type, Name: item.Name}
+	}
+	start := now
+	for i, item := range added {
+		name := fmt.Sprintf("new-%d", i+1)
+		one := p.item(item)
+		one.Transition = manifest.Fade
+		m.Presentations[name] = fullScreen([]manifest.Item{one})
+		end := start.Add(p.showing(one))
+		m.Schedule.Events = append(m.Schedule.Events, manifest.Event{
+			Presentation: name, Priority: 100,
+			Start: start.Format(time.RFC3339), End: end.Format(time.RFC3339),
+		})
+		start = end
+	}
+	return m
+}
+
+// maxFirst is how many new items are shown before their turn: a folder of a thousand must not keep the programme away.
+const maxFirst = 5
+
+// showing is how long an item that has just come is on, in whole seconds, since events have no fractions.
+func (p *publisher) showing(item manifest.Item) time.Duration {
+	seconds := item.Seconds
+	if seconds == 0 {
+		seconds = p.seconds
+	}
+	return (time.Duration(seconds*float64(time.Second)) + time.Second - 1).Truncate(time.Second)
+}
+
+func fullScreen(playlist []manifest.Item) manifest.Presentation {
+	return manifest.Presentation{Zones: []manifest.Zone{{ID: mainZone, W: 100, H: 100, Playlist: playlist}}}
+}
+
+func (p *publisher) playlist(items []media.Item) []manifest.Item {
+	if len(items) == 0 {
+		return []manifest.Item{{Type: manifest.Text, Text: "Ready. Pictures and videos that are put into the media folder will play here.", Seconds: 60}}
+	}
+	playlist := make([]manifest.Item, len(items))
+	for i, item := range items {
+		playlist[i] = p.item(item)
+	}
+	return playlist
+}
+
+func (p *publisher) item(item media.Item) manifest.Item {
+	if strings.HasPrefix(item.Type, "video/") {
+		return manifest.Item{Type: manifest.Video, Asset: item.Digest, Seconds: item.Duration.Round(time.Millisecond).Seconds(), Transition: manifest.Cut}
+	}
+	return manifest.Item{Type: manifest.Image, Asset: item.Digest, Seconds: p.seconds, Transition: manifest.Fade}
+}

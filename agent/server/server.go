@@ -1,0 +1,310 @@
+// Package server is the server for one site: it announces itself, takes viewers in, carries their sessions, serves their
+// content and tells them the time.
+//
+// It owns the site's state folder and everything that listens for viewers. It is made of the same parts as the viewer and
+// is never linked into it.
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"vitrine/agent/protocol"
+	"vitrine/agent/server/media"
+	"vitrine/content/digest"
+	"vitrine/discovery"
+	"vitrine/platform/clock"
+)
+
+// Config says how to run a server.
+type Config struct {
+	// State is the folder with the site; it is made if need be.
+	State string
+	// Site is the site's name; empty takes the one in State, or "site" for a new one.
+	Site string
+	// Media is the folder whose pictures and videos are the programme.
+	Media string
+	// Role is protocol.RoleMain or protocol.RoleBackup.
+	Role string
+	// Listen and NTP are the TCP and UDP addresses to listen on, such as ":7237" and ":123".
+	Listen, NTP string
+	// Seconds is how long each picture is on.
+	Seconds float64
+	// Log gets what happens; nil means nothing.
+	Log *slog.Logger
+}
+
+// A Server is a running site. Make one with New, and Run it once.
+type Server struct {
+	config Config
+	log    *slog.Logger
+	site   *Site
+	fleet  *fleet
+	ready  chan struct{}
+
+	listener  net.Listener
+	time      *clock.Server
+	control   net.Listener
+	folder    *media.Folder
+	publisher *publisher
+	broker    *broker
+}
+
+// New opens the site and every port, so that what can't work is said before anything is announced.
+func New(c Config) (*Server, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Role != protocol.RoleMain && c.Role != protocol.RoleBackup {
+		return nil, fmt.Errorf("role %q: want %q or %q", c.Role, protocol.RoleMain, protocol.RoleBackup)
+	}
+	s := &Server{config: c, log: c.Log, fleet: newFleet(), ready: make(chan struct{})}
+	if err := s.open(); err != nil {
+		s.closePorts()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open does what New promises. The media folder comes first: with a wrong one, no site is made.
+func (s *Server) open() (err error) {
+	if s.folder, err = media.New(s.config.Media, media.Config{Index: filepath.Join(s.config.State, "media-index.json"), Log: s.log}); err != nil {
+		return err
+	}
+	var created bool
+	if s.site, created, err = OpenSite(s.config.State, s.config.Site); err != nil {
+		return err
+	}
+	if created {
+		s.log.Info(fmt.Sprintf("Created site %q with its own certificate authority", s.site.Name()), "state", s.config.State)
+	}
+	if s.publisher, err = newPublisher(s.site, s.config.Seconds); err != nil {
+		return err
+	}
+	if s.control, err = listenControl(s.config.State); err != nil {
+		return err
+	}
+	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
+		return fmt.Errorf("session port: %w; another server may be running, or choose another address with --listen", err)
+	}
+	if s.time, err = clock.ListenSNTP(s.config.NTP, s.log); err != nil {
+		return fmt.Errorf("%w; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose another with --ntp", err)
+	}
+	s.broker, err = newBroker(s.log, s.admit, s.receive)
+	return err
+}
+
+func (s *Server) closePorts() {
+	for _, l := range []net.Listener{s.listener, s.control} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	if s.time != nil {
+		s.time.Close()
+	}
+}
+
+// Site is the server's site.
+func (s *Server) Site() *Site { return s.site }
+
+// Addr is the TCP address of the session port.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Ready is closed once viewers can connect and find the server.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.closePorts()
+	group, ctx := errgroup.WithContext(ctx)
+	target := s.target()
+	content := newConnQueue(s.listener.Addr())
+	web := s.api().server()
+	door := &port{listener: s.listener, config: s.site.TLSConfig(), log: s.log, session: s.broker.serve, content: content}
+
+	group.Go(func() error { return door.run(ctx) })
+	group.Go(func() error { return serveHTTP(ctx, web, content) })
+	group.Go(func() error { return serveHTTP(ctx, s.controlServer(), s.control) })
+	group.Go(func() error { return s.time.Run(ctx) })
+	group.Go(func() error { return s.folder.Run(ctx) })
+	group.Go(func() error { return s.publishLoop(ctx) })
+	group.Go(func() error { return target.Run(ctx) })
+	group.Go(func() error {
+		select {
+		case <-target.Ready():
+			s.log.Info("Serving viewers", "site", s.site.Name(), "server", s.listener.Addr(), "media", s.config.Media)
+			close(s.ready)
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		return s.broker.close()
+	})
+	return group.Wait()
+}
+
+// serveHTTP runs a server on a listener until ctx ends.
+func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	err := server.Serve(l)
+	if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) api() *api {
+	return &api{
+		site: s.site, log: s.log, admit: s.admit,
+		manifest: s.publisher.manifest,
+		asset:    s.openAsset,
+		servers:  s.servers,
+		enrolled: func(v Viewer) { s.sendDesired(v.ID) },
+	}
+}
+
+func (s *Server) openAsset(d digest.Digest) (*os.File, string, error) {
+	f, item, err := s.folder.Open(d)
+	return f, item.Type, err
+}
+
+// admit lets viewers in that the site knows.
+func (s *Server) admit(viewer string) error {
+	_, err := s.site.Viewer(viewer)
+	return err
+}
+
+// publishLoop makes a programme of the media folder, now and whenever it changes.
+func (s *Server) publishLoop(ctx context.Context) error {
+	select {
+	case <-s.folder.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	known := map[digest.Digest]bool{}
+	for first := true; ; first = false {
+		items := s.folder.Items()
+		var added []media.Item
+		for _, item := range items {
+			if !first && !known[item.Digest] && len(added) < maxFirst {
+				added = append(added, item)
+			}
+		}
+		known = map[digest.Digest]bool{}
+		for _, item := range items {
+			known[item.Digest] = true
+		}
+		s.publish(items, added)
+		select {
+		case <-s.folder.Changed():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *Server) publish(items, added []media.Item) {
+	changed, err := s.publisher.update(items, added)
+	if err != nil {
+		s.log.Error("The programme could not be published; the one before stays", "err", err)
+	}
+	if p, ok := s.publisher.programme(); ok && changed {
+		s.log.Info("Published a programme", "items", len(items), "new", len(added), "digest", p.Manifest.Digest.Short())
+	}
+	viewers, err := s.site.Viewers()
+	if err != nil {
+		s.log.Error("The viewers can't be listed", "err", err)
+	}
+	for _, v := range viewers {
+		s.sendDesired(v.ID)
+	}
+}
+
+// sendDesired tells a viewer what it is to play.
+func (s *Server) sendDesired(viewer string) {
+	p, ok := s.publisher.programme()
+	if !ok {
+		return
+	}
+	s.send(viewer, protocol.KindDesired, protocol.Desired{Rev: p.Rev, Manifest: &p.Manifest, Servers: s.servers()}, true)
+}
+
+func (s *Server) send(viewer, kind string, v any, retain bool) {
+	payload, err := json.Marshal(v)
+	if err == nil {
+		err = s.broker.publish(viewer, kind, payload, retain)
+	}
+	if err != nil {
+		s.log.Error("A message could not be sent", "viewer", viewer, "kind", kind, "err", err)
+	}
+}
+
+// receive takes a viewer's message.
+func (s *Server) receive(m message) {
+	var err error
+	switch m.kind {
+	case protocol.KindReported:
+		var r protocol.Reported
+		if r, err = protocol.ParseReported(m.payload); err == nil {
+			s.fleet.report(m.viewer, r)
+			// Not every broker keeps retained messages for ever; the revision tells.
+			if p, ok := s.publisher.programme(); ok && r.Rev != p.Rev {
+				s.sendDesired(m.viewer)
+			}
+		}
+	case protocol.KindPresence:
+		var p protocol.Presence
+		if p, err = protocol.ParsePresence(m.payload); err == nil && s.fleet.presence(m.viewer, p) {
+			s.log.Info("A viewer is "+map[bool]string{true: "online", false: "offline"}[p.Online], "viewer", s.nameOf(m.viewer))
+		}
+	case protocol.KindResult:
+		var r protocol.Result
+		if r, err = protocol.ParseResult(m.payload); err == nil {
+			s.fleet.result(r)
+		}
+	case protocol.KindEvent:
+		var e protocol.Event
+		if e, err = protocol.ParseEvent(m.payload); err == nil {
+			s.log.Info("A viewer says: "+e.Message, "viewer", s.nameOf(m.viewer))
+		}
+	}
+	if err != nil {
+		s.log.Warn("A viewer's message can't be read", "viewer", m.viewer, "err", err)
+	}
+}
+
+func (s *Server) nameOf(id string) string {
+	v, err := s.site.Viewer(id)
+	if err != nil {
+		return id
+	}
+	return v.Name
+}
+
+// target is what answers the probes of viewers.
+func (s *Server) target() *discovery.Target {
+	return newTarget(s.site, s.config.Role, s.listener.Addr(), s.log)
+}
+
+// servers is what viewers are told: this server, at every address of the machine.
+func (s *Server) servers() []protocol.Server {
+	return []protocol.Server{{
+		ID:    s.site.ServerID(),
+		Role:  s.config.Role,
+		Addrs: dialAddresses(s.listener.Addr()),
+		NTP:   s.time.Addr().Port(),
+	}}
+}

@@ -1,0 +1,263 @@
+// Package session keeps the viewer's one outbound session with a server of its site: it looks for servers, enrols the
+// viewer with the first that takes it, connects, and comes back after every failure.
+//
+// It owns the connection, the MQTT client and the rule that a command runs at most once. It decides nothing about content
+// and playback, which never wait for it.
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho/session"
+	"github.com/eclipse/paho.golang/paho/session/state"
+
+	"vitrine/agent/protocol"
+	"vitrine/platform/backoff"
+)
+
+// An Identity is who the viewer is, and whom it believes.
+type Identity interface {
+	// Viewer is the viewer's id; ok is false before it is enrolled.
+	Viewer() (id string, ok bool)
+	// TLS is the configuration for a connection that proves both ends, with these ALPN protocols.
+	TLS(protocols ...string) (*tls.Config, error)
+	// Enrol enrols the viewer with the server at addr ("host:port").
+	Enrol(ctx context.Context, addr string) error
+}
+
+// A Handler runs a command. It must return soon after ctx ends.
+type Handler func(ctx context.Context, args json.RawMessage) error
+
+// Config says how to make a Session.
+type Config struct {
+	// Identity is required.
+	Identity Identity
+	// Servers gives the "host:port" addresses known from configuration and from the site, best first.
+	Servers func() []string
+	// Discover looks for servers on the network until ctx ends or a search is over, and passes each address on.
+	Discover func(ctx context.Context, found func(addr string)) error
+	// Report gives the document that is published as `reported`, all but its session part.
+	Report func() protocol.Reported
+	// Desired is called with every valid `desired` message. It must not block.
+	Desired func(protocol.Desired)
+	// Commands are the commands that this viewer knows, by name.
+	Commands map[string]Handler
+	// Journal is the file that remembers which commands have been run.
+	Journal string
+	// Changed is called whenever Status changes. It must not block.
+	Changed func(protocol.SessionStatus)
+	// Log gets what happens; nil means nothing.
+	Log *slog.Logger
+}
+
+// Times of the session.
+const (
+	// stable is how long a session must last for its loss to be a new event, not one more failure.
+	stable = time.Minute
+	// reportInterval is the least time between two `reported` messages.
+	reportInterval = time.Second
+	// firstRetry and lastRetry bound the wait between tries.
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// A Session is the task that keeps the session. Make one with New; its methods are safe for concurrent use.
+type Session struct {
+	config  Config
+	log     *slog.Logger
+	journal *journal
+	// boot names this run of the agent.
+	boot    string
+	started time.Time
+	// state is what MQTT must remember between connections.
+	state session.SessionManager
+	kick  chan struct{}
+	dirty chan struct{}
+	ready chan struct{}
+	once  sync.Once
+
+	mu     sync.Mutex
+	status protocol.SessionStatus
+	events []protocol.Event
+	last   string
+}
+
+// New makes a session. The error is about its journal.
+func New(c Config) (*Session, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	j, err := openJournal(c.Journal)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{
+		config: c, log: c.Log, journal: j,
+		boot: newID(), started: time.Now(),
+		state: state.NewInMemory(),
+		kick:  make(chan struct{}, 1), dirty: make(chan struct{}, 1), ready: make(chan struct{}),
+		status: protocol.SessionStatus{State: protocol.StateSearching, Since: time.Now().UTC()},
+	}, nil
+}
+
+// Run keeps the session until ctx ends. It never fails: without a server it goes on looking.
+func (s *Session) Run(ctx context.Context) error {
+	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := s.attempt(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > stable {
+			retry.Reset()
+		}
+		wait := retry.Next()
+		s.lost(err, wait)
+		if s.wait(ctx, wait) {
+			retry.Reset()
+		}
+	}
+	return nil
+}
+
+// Ready is closed when the session is up for the first time.
+func (s *Session) Ready() <-chan struct{} { return s.ready }
+
+// String names the task.
+func (s *Session) String() string { return "session" }
+
+// Status is the present state.
+func (s *Session) Status() protocol.SessionStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Kick ends a wait for the next try, for when there is news of a server or of the network.
+func (s *Session) Kick() { poke(s.kick) }
+
+// Report has the `reported` document published soon: something in it has changed.
+func (s *Session) Report() { poke(s.dirty) }
+
+// maxEvents is how many events wait for a session; the oldest go first.
+const maxEvents = 100
+
+// Event sends word of something that happened, now or when the session is back.
+func (s *Session) Event(name, message string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, protocol.Event{ID: newID(), Name: name, At: at.UTC(), Message: message})
+	if len(s.events) > maxEvents {
+		s.events = s.events[1:]
+	}
+	poke(s.dirty)
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns after d, or true as soon as it is kicked.
+func (s *Session) wait(ctx context.Context, d time.Duration) (kicked bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-s.kick:
+		return true
+	}
+	return false
+}
+
+// attempt is one life of the session, from the search to the loss of the connection.
+func (s *Session) attempt(ctx context.Context) error {
+	if _, ok := s.config.Identity.Viewer(); !ok {
+		if err := s.enrol(ctx); err != nil {
+			return err
+		}
+	}
+	s.set(protocol.StateSearching, "", nil)
+	conn, addr, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	s.set(protocol.StateConnecting, addr, nil)
+	if err := s.serve(ctx, conn, addr); err != nil {
+		return fmt.Errorf("%s: %w", addr, err)
+	}
+	return nil
+}
+
+// errNoServer says that a search ended without a server.
+var errNoServer = errors.New("no server found: none is configured, and none answered a WS-Discovery probe on UDP 3702")
+
+// enrol tries the known servers and those that discovery finds, one after the other: a token may be good for one use.
+func (s *Session) enrol(ctx context.Context) error {
+	s.set(protocol.StateSearching, "", nil)
+	ctx, cancel := context.WithCancel(ctx)
+	candidates := s.candidates(ctx)
+	defer func() {
+		cancel()
+		drain(candidates)
+	}()
+	err := errNoServer
+	for addr := range candidates {
+		s.set(protocol.StateEnrolling, addr, nil)
+		failed := s.config.Identity.Enrol(ctx, addr)
+		if failed == nil {
+			s.remember(addr)
+			return nil
+		}
+		s.log.Debug("Enrolment failed", "server", addr, "err", failed)
+		err = fmt.Errorf("%s: %w", addr, failed)
+	}
+	return err
+}
+
+// set changes the state.
+func (s *Session) set(state, server string, err error) {
+	s.mu.Lock()
+	next := protocol.SessionStatus{State: state, Server: server, Since: time.Now().UTC(), Error: s.status.Error}
+	switch {
+	case err != nil:
+		next.Error = explain(err)
+	case state == protocol.StateConnected:
+		next.Error = ""
+	}
+	if next.State == s.status.State {
+		next.Since = s.status.Since
+	}
+	s.status = next
+	s.mu.Unlock()
+	s.config.Changed(next)
+}
+
+// lost says why there is no session, once for every new reason.
+func (s *Session) lost(err error, retry time.Duration) {
+	before := s.Status()
+	s.set(protocol.StateOffline, "", err)
+	level := slog.LevelDebug
+	if before.State == protocol.StateConnected || before.Error != explain(err) {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, "No session with a server; what is on disk plays on", "err", explain(err), "retry", retry.Round(100*time.Millisecond))
+}
+
+func (s *Session) remember(addr string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = addr
+}

@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"net/netip"
+
+	"vitrine/agent/player"
+	"vitrine/agent/protocol"
+	"vitrine/agent/session"
+	"vitrine/platform/device"
+	"vitrine/platform/network"
+)
+
+// Status is what `vitrine status` prints: the reported document, and what is only of interest on the machine itself.
+type Status struct {
+	protocol.Reported
+	// Page is the address of the player page.
+	Page string `json:"page"`
+	// State is the state folder.
+	State string `json:"state"`
+}
+
+// Status is the viewer's present state.
+func (a *Agent) Status() Status {
+	r := a.report()
+	r.Session = a.session.Status()
+	return Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State}
+}
+
+// report is the reported document, all but its session part.
+func (a *Agent) report() protocol.Reported {
+	c := a.clock.Status()
+	r := protocol.Reported{
+		Name:    a.name(),
+		Version: a.config.Version,
+		Started: a.started.UTC(),
+		Clock:   protocol.ClockStatus{Trust: c.Trust.String(), Offset: c.Offset.Seconds(), Error: c.Bound.Seconds(), Source: c.Source},
+		Playing: []protocol.Playing{},
+		Faults:  a.faults.list(),
+		Device:  a.device,
+	}
+	r.Device.Addresses = a.addresses()
+	if e, ok := a.identity.Enrolment(); ok {
+		r.Viewer, r.Site = e.Viewer, e.Site
+	}
+	if active, ok := a.library.Active(); ok {
+		r.Content = protocol.ContentStatus{Generation: active.Generation.Manifest, ID: active.Manifest.ID, Activated: active.Generation.Activated}
+	}
+	for _, p := range a.player.Playing() {
+		r.Playing = append(r.Playing, p.Playing)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.Rev, r.Content.Sync = a.rev, a.sync
+	return r
+}
+
+// name is what the site calls the viewer, or before that what it calls itself.
+func (a *Agent) name() string {
+	if e, ok := a.identity.Enrolment(); ok {
+		return e.Name
+	}
+	return a.config.Name
+}
+
+// showState tells the page what its set-up screen and corner mark say.
+func (a *Agent) showState() {
+	s := a.session.Status()
+	state := player.State{Name: a.name(), State: s.State, Message: message(s, a.enrollable()), Version: a.config.Version}
+	for _, addr := range a.addresses() {
+		state.Addresses = append(state.Addresses, addr.String())
+	}
+	a.player.SetState(state)
+}
+
+// addresses are those by which the machine can be reached; none if they can't be known.
+func (a *Agent) addresses() []netip.Addr {
+	addrs, err := network.Addresses()
+	if err != nil {
+		a.log.Debug("The machine's addresses can't be listed", "err", err)
+	}
+	return addrs
+}
+
+// enrollable tells whether the viewer is enrolled or can be.
+func (a *Agent) enrollable() bool {
+	_, enrolled := a.identity.Enrolment()
+	return enrolled || a.config.Token != nil
+}
+
+// message is what a session state means to the person in front of the screen.
+func message(s protocol.SessionStatus, enrollable bool) string {
+	switch {
+	case !enrollable:
+		return "This viewer has no join token yet. Put one into its vitrine.toml and restart it."
+	case s.State == protocol.StateConnected:
+		return "Connected to " + s.Server + ". Waiting for a programme."
+	case s.State == protocol.StateSearching:
+		return "Looking for a server on this network…"
+	case s.State == protocol.StateEnrolling:
+		return "Joining the site at " + s.Server + "…"
+	case s.State == protocol.StateConnecting:
+		return "Connecting to " + s.Server + "…"
+	case s.Error != "":
+		return "No server: " + s.Error
+	}
+	return "No server."
+}
+
+// describe puts a machine into the protocol's form.
+func describe(d device.Device) protocol.Device {
+	p := protocol.Device{Hostname: d.Hostname, OS: d.OS, Arch: d.Arch, Model: d.Model, Serial: d.Serial, Fingerprint: d.Fingerprint}
+	for _, mac := range d.MACs {
+		p.MACs = append(p.MACs, mac.String())
+	}
+	return p
+}
+
+// commands are what a server may have this viewer do.
+func (a *Agent) commands() map[string]session.Handler {
+	return map[string]session.Handler{
+		protocol.CommandRefresh: func(context.Context, json.RawMessage) error {
+			a.library.Refresh()
+			return nil
+		},
+		protocol.CommandIdentify: func(context.Context, json.RawMessage) error {
+			a.player.Identify(a.name(), identifyTime)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,41 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"vitrine/platform/backoff"
+)
+
+// A task is a part that runs.
+type task interface {
+	// Run works until ctx ends.
+	Run(ctx context.Context) error
+	// String names the task.
+	String() string
+}
+
+// supervise runs a task until ctx ends, and starts it again whenever it stops before that.
+func supervise(ctx context.Context, t task, log *slog.Logger) {
+	retry := backoff.Backoff{}
+	for {
+		began := time.Now()
+		err := t.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			retry.Reset()
+		}
+		wait := retry.Next()
+		log.Error("A part of the agent stopped, and is started again", "task", t, "err", err, "retry", wait.Round(time.Millisecond))
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}

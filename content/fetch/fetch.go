@@ -1,0 +1,335 @@
+// Package fetch brings one asset from one of several places into the store, and believes none of them: what counts is the
+// hash.
+//
+// It owns the requests: retries, resuming after a break, giving up on a source that stalls or lies. It never decides what
+// is fetched, and keeps nothing itself.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"vitrine/content/digest"
+	"vitrine/content/store"
+)
+
+// Config says how to make a Fetcher.
+type Config struct {
+	// Transport carries the requests; it decides about TLS and proxies, and must bound the wait for the head of an answer.
+	// Nil means http.DefaultTransport with such a bound.
+	Transport http.RoundTripper
+	// Stall is how long a transfer may bring nothing before it is given up; 0 means 30 s. There is no limit for a whole
+	// transfer: a thin line is not an error.
+	Stall time.Duration
+	// RetryWait and Retries bound the wait between tries of a request that failed, and their number; 0 means 500 ms and 3.
+	RetryWait time.Duration
+	Retries   int
+	// Log gets what went wrong with a source, at debug level; nil means nothing.
+	Log *slog.Logger
+}
+
+// Limits.
+const (
+	defaultStall = 30 * time.Second
+	defaultWait  = 500 * time.Millisecond
+	defaultTries = 3
+	// maxRetryAfter is the longest Retry-After that is obeyed; a longer one makes the source fail.
+	maxRetryAfter = 30 * time.Second
+	// maxBreaks is how often a transfer that breaks off is resumed without having brought anything new.
+	maxBreaks = 3
+	// bufferSize is the size of a read. Larger than usual: it cuts the time of a large file by a tenth or more.
+	bufferSize = 256 << 10
+)
+
+// A Fetcher fetches. It is safe for concurrent use.
+type Fetcher struct {
+	client *retryablehttp.Client
+	stall  time.Duration
+	log    *slog.Logger
+}
+
+// New makes a Fetcher.
+func New(c Config) *Fetcher {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.ResponseHeaderTimeout = defaultStall
+		c.Transport = transport
+	}
+	f := &Fetcher{client: retryablehttp.NewClient(), stall: orDefault(c.Stall, defaultStall), log: c.Log}
+	f.client.Logger = nil
+	f.client.HTTPClient = &http.Client{Transport: c.Transport, CheckRedirect: checkRedirect}
+	f.client.RetryMax = orDefault(c.Retries, defaultTries)
+	f.client.RetryWaitMin = orDefault(c.RetryWait, defaultWait)
+	f.client.RetryWaitMax = maxRetryAfter
+	f.client.Backoff = retryWait
+	f.client.CheckRetry = shouldRetry
+	f.client.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	return f
+}
+
+func orDefault[T int | time.Duration](v, otherwise T) T {
+	if v <= 0 {
+		return otherwise
+	}
+	return v
+}
+
+// checkRedirect follows redirects to https only, and not for ever.
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("too many redirects")
+	}
+	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return errors.New("a redirect away from https")
+	}
+	return nil
+}
+
+// retryWait is the library's exponential wait with jitter added, or what Retry-After says. The library obeys a
+// Retry-After of any length; shouldRetry has refused the long ones by then.
+func retryWait(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+	wait := retryablehttp.DefaultBackoff(least, most, attempt, resp)
+	return wait + retryablehttp.LinearJitterBackoff(least/8, least/4, 0, nil)
+}
+
+// shouldRetry adds to the library's policy that a long Retry-After is an answer: another source, or a later try, is better
+// than to wait here.
+func shouldRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
+		return false, nil
+	}
+	return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+}
+
+// retryAfter reads a Retry-After header (RFC 9110, section 10.2.3).
+func retryAfter(value string) time.Duration {
+	if seconds, err := time.ParseDuration(value + "s"); err == nil {
+		return seconds
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}
+
+// A Job is one asset to be fetched.
+type Job struct {
+	Digest digest.Digest
+	// Size is its length in bytes.
+	Size int64
+	// Type is its media type; a web page in place of anything else is refused at once.
+	Type string
+	// Sources are the addresses to try, in that order.
+	Sources []string
+	// Progress is told of every piece that has come; a negative number takes back what had to be thrown away. It must be
+	// cheap. Nil if nobody wants to know.
+	Progress func(bytes int64)
+}
+
+// Fetch brings an asset into the store. What one source has brought before it broke off, the next one continues. The error
+// says of every source why it failed; nothing stays in the store then.
+func (f *Fetcher) Fetch(ctx context.Context, s *store.Store, job Job) error {
+	if len(job.Sources) == 0 {
+		return errors.New("there is no server to get it from at the moment")
+	}
+	if job.Progress == nil {
+		job.Progress = func(int64) {}
+	}
+	w, err := s.Create(job.Digest, job.Size)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for i := 0; i < len(job.Sources); i++ {
+		source, inherited := job.Sources[i], w.Written()
+		err := f.from(ctx, source, w, job)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || !lies(err) && !is[sourceError](err) {
+			job.Progress(-w.Written())
+			w.Abort()
+			return err
+		}
+		f.log.Debug("A source failed", "server", hostOf(source), "digest", job.Digest.Short(), "err", err)
+		if lies(err) && inherited > 0 {
+			i-- // the wrong bytes may be those of the source before: this one gets a chance of its own
+		} else {
+			failures = append(failures, fmt.Errorf("%s: %w", hostOf(source), err))
+		}
+		if w, err = f.afresh(s, w, job, err); err != nil {
+			return err
+		}
+	}
+	job.Progress(-w.Written())
+	w.Abort()
+	return errors.Join(failures...)
+}
+
+// afresh gives a writer for the next source: the same, with what has come, after a transfer that only broke off, and an
+// empty one after anything else.
+func (f *Fetcher) afresh(s *store.Store, w *store.Writer, job Job, failure error) (*store.Writer, error) {
+	if lies(failure) {
+		return s.Create(job.Digest, job.Size) // the writer before is used up
+	}
+	if is[*breakError](failure) {
+		return w, nil
+	}
+	job.Progress(-w.Written())
+	return w, w.Restart()
+}
+
+// is tells whether an error of type E is in the chain.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// lies tells whether a source brought wrong bytes: the writer is then used up.
+func lies(err error) bool { return is[*store.MismatchError](err) }
+
+// A sourceError is a failure of a source, as opposed to one of the disk.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
+
+// hostOf names a source without what may be secret in its address.
+func hostOf(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return "a source"
+	}
+	return u.Host
+}
+
+// from fetches from one source until the asset is whole. It resumes after breaks for as long as each brings something.
+func (f *Fetcher) from(ctx context.Context, source string, w *store.Writer, job Job) error {
+	for breaks := 0; ; {
+		before := w.Written()
+		err := f.transfer(ctx, source, w, job)
+		if err == nil {
+			break
+		}
+		if !is[*breakError](err) || ctx.Err() != nil {
+			return err
+		}
+		if w.Written() <= before {
+			if breaks++; breaks >= maxBreaks {
+				return err
+			}
+		}
+		f.log.Debug("A transfer broke off and is resumed", "server", hostOf(source), "digest", job.Digest.Short(), "at", w.Written(), "err", err)
+	}
+	if err := w.Commit(); err != nil {
+		job.Progress(-job.Size)
+		return err
+	}
+	return nil
+}
+
+// A breakError is a transfer that broke off in the middle; what came before is good.
+type breakError struct{ error }
+
+func (e *breakError) Unwrap() error { return e.error }
+
+// transfer makes one request for what is missing, and takes its body.
+func (f *Fetcher) transfer(ctx context.Context, source string, w *store.Writer, job Job) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	resp, err := f.request(ctx, source, w.Written(), job)
+	if err != nil {
+		return sourceError{err}
+	}
+	defer resp.Body.Close()
+	watch := newWatchdog(f.stall, func() { cancel(errStalled) })
+	defer watch.stop()
+	if resp.StatusCode == http.StatusOK && w.Written() > 0 {
+		job.Progress(-w.Written()) // the server doesn't do ranges, or has another file
+		if err := w.Restart(); err != nil {
+			return err
+		}
+	}
+	if err := checkResponse(resp, w.Written(), job); err != nil {
+		return sourceError{err}
+	}
+	return f.body(ctx, resp.Body, w, job, watch)
+}
+
+func (f *Fetcher) request(ctx context.Context, source string, at int64, job Job) (*http.Response, error) {
+	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, source, nil)
+	if err != nil {
+		return nil, errors.New("the address can't be read")
+	}
+	r.Header.Set("Accept-Encoding", "identity")
+	if at > 0 {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", at))
+		r.Header.Set("If-Range", `"`+job.Digest.String()+`"`)
+	}
+	resp, err := f.client.Do(r)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // the address may have a secret in it
+	}
+	return resp, err
+}
+
+// checkResponse refuses an answer that can't be the rest of the asset, before any of it is written.
+func checkResponse(resp *http.Response, at int64, job Job) error {
+	switch {
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
+		return fmt.Errorf("it answered %s", resp.Status)
+	case resp.StatusCode == http.StatusPartialContent && !startsAt(resp.Header.Get("Content-Range"), at, job.Size):
+		return fmt.Errorf("it answered with another part than was asked for: %.60q", resp.Header.Get("Content-Range"))
+	case resp.Header.Get("Content-Encoding") != "" && resp.Header.Get("Content-Encoding") != "identity":
+		return fmt.Errorf("it sent %.20q though plain bytes were asked for", resp.Header.Get("Content-Encoding"))
+	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") && !strings.HasPrefix(job.Type, "text/html"):
+		return errors.New("it sent a web page: is this network waiting for a log-in?")
+	case resp.ContentLength >= 0 && resp.ContentLength != job.Size-at:
+		return &store.SizeError{Want: job.Size, Got: at + resp.ContentLength}
+	}
+	return nil
+}
+
+// startsAt reads a Content-Range (RFC 9110, section 14.4).
+func startsAt(contentRange string, at, size int64) bool {
+	var first, last, total int64
+	n, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &total)
+	return n == 3 && err == nil && first == at && last == size-1 && total == size
+}
+
+// body copies what comes into the writer.
+func (f *Fetcher) body(ctx context.Context, body io.Reader, w *store.Writer, job Job, watch *watchdog) error {
+	buffer := make([]byte, min(bufferSize, max(job.Size, 1)+1))
+	for {
+		n, err := body.Read(buffer)
+		if n > 0 {
+			watch.alive()
+			if _, err := w.Write(buffer[:n]); err != nil {
+				if is[*store.SizeError](err) {
+					return sourceError{err}
+				}
+				return err
+			}
+			job.Progress(int64(n))
+		}
+		switch {
+		case errors.Is(err, io.EOF) && w.Written() == job.Size:
+			return nil
+		case errors.Is(err, io.EOF):
+			return sourceError{&breakError{&store.SizeError{Want: job.Size, Got: w.Written()}}}
+		case err != nil:
+			return sourceError{&breakError{stalled(ctx, err)}}
+		}
+	}
+}

@@ -1,0 +1,249 @@
+// Package library gets from a wanted manifest to an activated generation, all or nothing.
+//
+// It owns the order of things: the manifest is fetched, its signature checked, it is read, what is missing is fetched, and
+// only when all of it is on disk does it become the active generation. Whatever fails on the way, what is active stays. It
+// never shows anything and never talks to a server itself.
+package library
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"vitrine/content/digest"
+	"vitrine/content/fetch"
+	"vitrine/content/manifest"
+	"vitrine/content/store"
+	"vitrine/platform/backoff"
+)
+
+// A Ref names a wanted manifest.
+type Ref struct {
+	Digest digest.Digest
+	// Size is the manifest's length in bytes.
+	Size int64
+	// Signature is by the site's publishing key.
+	Signature string
+}
+
+// Active is the generation that plays. All of it is on disk.
+type Active struct {
+	Generation store.Generation
+	Manifest   *manifest.Manifest
+}
+
+// Progress is how far the fetch of a wanted generation is.
+type Progress struct {
+	Manifest         digest.Digest
+	Files, FilesDone int
+	Bytes, BytesDone int64
+}
+
+// Config says how to make a Library. All functions may be called from several goroutines, and must not block.
+type Config struct {
+	Store   *store.Store
+	Fetcher *fetch.Fetcher
+	// Key gives the key that manifests must be signed with; nil while there is none.
+	Key func() ed25519.PublicKey
+	// Bases gives the addresses of servers that have /v1/manifests/ and /v1/assets/, best first; none while there is no
+	// server.
+	Bases func() []string
+	// Accept refuses a manifest that is valid but can't be played here.
+	Accept func(*manifest.Manifest) error
+	// Activated is told of the generation that is on disk at the start, and of each new one.
+	Activated func(Active)
+	// Progress is told of every step of a fetch, by one goroutine at a time.
+	Progress func(Progress)
+	// Fault is told what keeps the wanted generation away, and nil once nothing does.
+	Fault func(error)
+	// Now is the time that is noted as that of the activation.
+	Now func() time.Time
+	// Log gets what happens; nil means nothing.
+	Log *slog.Logger
+}
+
+// workers is how many assets are fetched side by side: enough to hide the syncs of small files.
+const workers = 4
+
+// Waits between tries.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// A Library is the task that keeps the active generation what is wanted. Make one with New; its methods are safe for
+// concurrent use.
+type Library struct {
+	config Config
+	log    *slog.Logger
+	ready  chan struct{}
+	news   chan struct{}
+
+	mu     sync.Mutex
+	active *Active
+	wanted *Ref
+	// cancel stops the sync of a manifest that is no longer wanted.
+	cancel context.CancelFunc
+}
+
+// New makes a library.
+func New(c Config) *Library {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Library{config: c, log: c.Log, ready: make(chan struct{}), news: make(chan struct{}, 1)}
+}
+
+// Ready is closed once what is on disk has been looked at.
+func (l *Library) Ready() <-chan struct{} { return l.ready }
+
+// String names the task.
+func (l *Library) String() string { return "content" }
+
+// Active is the generation that plays; ok is false while there is none.
+func (l *Library) Active() (a Active, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active == nil {
+		return Active{}, false
+	}
+	return *l.active, true
+}
+
+// Want names the generation that is wanted from now on. The sync of another one stops.
+func (l *Library) Want(r Ref) {
+	l.mu.Lock()
+	if l.wanted != nil && *l.wanted == r {
+		l.mu.Unlock()
+		return
+	}
+	l.wanted = &r
+	if l.cancel != nil {
+		l.cancel()
+	}
+	l.mu.Unlock()
+	l.Refresh()
+}
+
+// Refresh ends the wait after a failure: something may have changed for the better.
+func (l *Library) Refresh() {
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
+
+// Run loads what is on disk, and then follows what is wanted until ctx ends.
+func (l *Library) Run(ctx context.Context) error {
+	l.load(ctx)
+	select {
+	case <-l.ready: // after a restart of the task
+	default:
+		close(l.ready)
+	}
+	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
+	for ctx.Err() == nil {
+		err := l.sync(ctx)
+		if err == nil || errors.Is(err, context.Canceled) {
+			retry.Reset()
+			l.wait(ctx, 0)
+			continue
+		}
+		l.config.Fault(err)
+		wait := time.Duration(0)
+		if !isFinal(err) {
+			wait = retry.Next()
+		}
+		l.log.Warn("The new programme can't be had; the one before plays on", "err", err, "retry", wait.Round(100*time.Millisecond))
+		l.wait(ctx, wait)
+	}
+	return nil
+}
+
+// wait returns after d (0 means never), when there is news, or when ctx ends.
+func (l *Library) wait(ctx context.Context, d time.Duration) {
+	var after <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		after = timer.C
+	}
+	select {
+	case <-after:
+	case <-l.news:
+	case <-ctx.Done():
+	}
+}
+
+// A finalError is one that only another manifest can cure.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[finalError](err)
+	return ok
+}
+
+// load activates what is on disk, without any network: the current generation, or, if that is damaged, the previous one.
+func (l *Library) load(ctx context.Context) {
+	current, ok := l.config.Store.Current()
+	if !ok {
+		return
+	}
+	a, err := l.open(current)
+	if err == nil {
+		l.log.Info("Playing what is on disk", "programme", a.Manifest.ID, "digest", current.Manifest.Short())
+		l.set(a)
+		return
+	}
+	l.log.Error("The programme on disk is damaged", "digest", current.Manifest.Short(), "err", err)
+	l.config.Fault(fmt.Errorf("the programme on disk is damaged: %w", err))
+	previous, ok := l.config.Store.Previous()
+	if !ok || ctx.Err() != nil {
+		l.mend(current)
+		return
+	}
+	a, err = l.open(previous)
+	if err != nil {
+		l.log.Error("The programme before it is damaged too", "digest", previous.Manifest.Short(), "err", err)
+		l.mend(current)
+		return
+	}
+	l.log.Warn("Playing the programme before it", "programme", a.Manifest.ID, "digest", previous.Manifest.Short())
+	l.set(a)
+	l.mend(current)
+}
+
+// mend wants a damaged generation again, unless something else is wanted already.
+func (l *Library) mend(g store.Generation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wanted == nil {
+		l.wanted = &Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}
+	}
+}
+
+// open reads a generation from disk and checks that all of it is there.
+func (l *Library) open(g store.Generation) (Active, error) {
+	m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature})
+	if err != nil {
+		return Active{}, err
+	}
+	if missing := l.missing(m); len(missing) > 0 {
+		return Active{}, fmt.Errorf("%d of its %d files are missing", len(missing), len(m.Used()))
+	}
+	return Active{Generation: g, Manifest: m}, nil
+}
+
+// set makes a the active generation.
+func (l *Library) set(a Active) {
+	l.mu.Lock()
+	l.active = &a
+	l.mu.Unlock()
+	l.config.Activated(a)
+}

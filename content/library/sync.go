@@ -1,0 +1,209 @@
+package library
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"vitrine/content/digest"
+	"vitrine/content/fetch"
+	"vitrine/content/manifest"
+	"vitrine/content/store"
+)
+
+// Paths below a base address.
+const (
+	manifestPath = "/v1/manifests/"
+	assetPath    = "/v1/assets/"
+)
+
+// sync makes the wanted generation the active one. It gives nil if there is nothing to do, and context.Canceled if another
+// generation is wanted meanwhile.
+func (l *Library) sync(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.mu.Lock()
+	l.cancel = cancel
+	wanted, active := l.wanted, l.active
+	l.mu.Unlock()
+	if wanted == nil {
+		return nil
+	}
+	if active != nil && active.Generation.Manifest == wanted.Digest {
+		l.config.Fault(nil)
+		return nil
+	}
+	m, err := l.fetchManifest(ctx, *wanted)
+	if err != nil {
+		return err
+	}
+	if err := l.fetchAssets(ctx, wanted.Digest, m); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g := store.Generation{Manifest: wanted.Digest, Size: wanted.Size, Signature: wanted.Signature, Activated: l.config.Now().UTC()}
+	if err := l.config.Store.Activate(g); err != nil {
+		return err
+	}
+	l.log.Info("Activated a new programme", "programme", m.ID, "digest", g.Manifest.Short(), "files", len(m.Used()))
+	l.set(Active{Generation: g, Manifest: m})
+	l.config.Fault(nil)
+	l.sweep()
+	return nil
+}
+
+// fetchManifest brings the wanted manifest into the store, checks and reads it.
+func (l *Library) fetchManifest(ctx context.Context, r Ref) (*manifest.Manifest, error) {
+	if r.Size < 1 || r.Size > manifest.MaxSize {
+		return nil, finalError{fmt.Errorf("manifest: a size of %d bytes is out of range", r.Size)}
+	}
+	if !l.config.Store.Has(r.Digest, r.Size) {
+		job := fetch.Job{Digest: r.Digest, Size: r.Size, Type: manifest.ContentType, Sources: l.sources(manifestPath, r.Digest, nil)}
+		if err := l.config.Fetcher.Fetch(ctx, l.config.Store, job); err != nil {
+			return nil, fmt.Errorf("manifest: %w", err)
+		}
+	}
+	return l.readManifest(r)
+}
+
+// readManifest reads a manifest from the store: its hash, signature and content must all be right.
+func (l *Library) readManifest(r Ref) (*manifest.Manifest, error) {
+	f, err := l.config.Store.Open(r.Digest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, manifest.MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if got := digest.Of(data); got != r.Digest {
+		l.config.Store.SetAside(r.Digest)
+		return nil, &store.MismatchError{Want: r.Digest, Got: got}
+	}
+	if err := manifest.Verify(l.config.Key(), data, r.Signature); err != nil {
+		return nil, finalError{err}
+	}
+	m, err := manifest.Parse(data)
+	if err != nil {
+		return nil, finalError{err}
+	}
+	if err := l.config.Accept(m); err != nil {
+		return nil, finalError{err}
+	}
+	return m, nil
+}
+
+// sources are the addresses of an asset: those of the servers, then its own.
+func (l *Library) sources(path string, d digest.Digest, own []string) []string {
+	var sources []string
+	for _, base := range l.config.Bases() {
+		sources = append(sources, base+path+d.String())
+	}
+	return append(sources, own...)
+}
+
+// missing are the assets that a manifest's presentations use and that aren't on disk.
+func (l *Library) missing(m *manifest.Manifest) []digest.Digest {
+	var missing []digest.Digest
+	for _, d := range m.Used() {
+		if !l.config.Store.Has(d, m.Assets[d].Size) {
+			missing = append(missing, d)
+		}
+	}
+	return missing
+}
+
+// fetchAssets brings what is missing into the store. What doesn't fit on the disk is refused before the first byte.
+func (l *Library) fetchAssets(ctx context.Context, wanted digest.Digest, m *manifest.Manifest) error {
+	missing := l.missing(m)
+	p := &progress{report: l.config.Progress, state: Progress{Manifest: wanted, Files: len(missing)}}
+	for _, d := range missing {
+		p.state.Bytes += m.Assets[d].Size
+	}
+	if err := l.makeRoom(p.state.Bytes, m); err != nil {
+		return err
+	}
+	p.add(0, 0)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for _, d := range missing {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			a := m.Assets[d]
+			job := fetch.Job{Digest: d, Size: a.Size, Type: a.Type, Sources: l.sources(assetPath, d, a.URLs), Progress: func(n int64) { p.add(0, n) }}
+			if err := l.config.Fetcher.Fetch(ctx, l.config.Store, job); err != nil {
+				return fmt.Errorf("%q: %w", a.Name, err)
+			}
+			p.add(1, 0)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// makeRoom frees what nothing needs if the disk is short, and says if that isn't enough.
+func (l *Library) makeRoom(need int64, next *manifest.Manifest) error {
+	if l.config.Store.Room(need) == nil {
+		return nil
+	}
+	l.sweep(next)
+	return l.config.Store.Room(need)
+}
+
+// sweep removes what no generation needs. others are manifests whose assets stay too.
+func (l *Library) sweep(others ...*manifest.Manifest) {
+	keep := map[digest.Digest]bool{}
+	for _, get := range []func() (store.Generation, bool){l.config.Store.Current, l.config.Store.Previous} {
+		g, ok := get()
+		if !ok {
+			continue
+		}
+		keep[g.Manifest] = true
+		m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature})
+		if err != nil {
+			l.log.Warn("Nothing is removed from disk, since it isn't known what an earlier programme needs", "err", err)
+			return
+		}
+		others = append(others, m)
+	}
+	l.mu.Lock()
+	if l.wanted != nil {
+		keep[l.wanted.Digest] = true
+	}
+	l.mu.Unlock()
+	for _, m := range others {
+		for _, d := range m.Used() {
+			keep[d] = true
+		}
+	}
+	files, bytes, err := l.config.Store.Sweep(func(d digest.Digest) bool { return keep[d] })
+	if err != nil {
+		l.log.Warn("Not everything that isn't needed could be removed", "err", err)
+	}
+	if files > 0 {
+		l.log.Info("Removed what no programme needs any more", "files", files, "bytes", bytes)
+	}
+}
+
+// progress counts for several workers.
+type progress struct {
+	report func(Progress)
+	mu     sync.Mutex
+	state  Progress
+}
+
+func (p *progress) add(files int, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.FilesDone += files
+	p.state.BytesDone += bytes
+	p.report(p.state)
+}

@@ -1,0 +1,135 @@
+package manifest_test
+
+import (
+	"strings"
+	"testing"
+)
+
+const (
+	picture = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	film    = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	unknown = "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+)
+
+// good is a valid manifest; the documents below are this one with one thing changed.
+const good = `{
+ "version": 1, "id": "lobby", "issued": "2026-11-23T08:00:00Z", "timezone": "Europe/Amsterdam",
+ "assets": {
+  "` + picture + `": {"size": 100, "type": "image/jpeg", "name": "a.jpg", "urls": ["https://cdn.example/a?b=c"]},
+  "` + film + `": {"size": 200, "type": "video/mp4; codecs=\"avc1\""}
+ },
+ "presentations": {
+  "welcome": {"background": "#102030", "zones": [
+   {"id": "main", "x": 0, "y": 0, "w": 100, "h": 90, "playlist": [
+    {"type": "image", "asset": "` + picture + `", "seconds": 10, "fit": "cover", "transition": "fade"},
+    {"type": "video", "asset": "` + film + `"}]},
+   {"id": "ticker", "x": 0, "y": 90, "w": 100, "h": 10, "playlist": [{"type": "text", "text": "Hello\nyou", "seconds": 20}]}]},
+  "lunch": {"zones": [{"id": "z", "w": 50.5, "h": 100, "playlist": [{"type": "video", "asset": "` + film + `", "seconds": 0.1}]}]}
+ },
+ "schedule": {"default": "welcome", "events": [
+  {"presentation": "lunch", "start": "2026-11-23T11:30:00", "end": "2026-11-23T12:30:00.5Z", "priority": -5}]},
+ "sync": {"group": "wall-1"}
+}`
+
+// A document is good with the first old replaced by new.
+type document struct {
+	name     string
+	old, new string
+	// field must be in the error; "" means that the document is valid.
+	field string
+	// beyond says that a JSON Schema can't express the check.
+	beyond bool
+}
+
+func (d document) text(t *testing.T) string {
+	t.Helper()
+	if !strings.Contains(good, d.old) {
+		t.Fatalf("%s: %q is not in the document", d.name, d.old)
+	}
+	return strings.Replace(good, d.old, d.new, 1)
+}
+
+var documents = []document{
+	{name: "as it is"},
+	{name: "unknown field", old: `"version": 1`, new: `"version": 1, "later": {"x": []}`},
+	{name: "no zone", old: `"timezone": "Europe/Amsterdam",`, new: ``},
+	{name: "no events", old: `"events": [`, new: `"ignored": [`},
+	{name: "no sync", old: `"sync"`, new: `"later"`},
+	{name: "background of three digits", old: "#102030", new: "#AbC"},
+	{name: "thirds", old: `"w": 50.5`, new: `"x": 66.66666666666667, "w": 33.33333333333334`},
+
+	{name: "version missing", old: `"version": 1, `, field: "version"},
+	{name: "version 2", old: `"version": 1`, new: `"version": 2`, field: "version"},
+	{name: "version as text", old: `"version": 1`, new: `"version": "1"`, field: "version"},
+	{name: "id missing", old: `"id": "lobby", `, field: "id"},
+	{name: "id too long", old: `"lobby"`, new: `"` + strings.Repeat("x", 257) + `"`, field: "id"},
+	{name: "id with line break", old: `"lobby"`, new: `"a\nb"`, field: "id"},
+	{name: "issued missing", old: `"issued": "2026-11-23T08:00:00Z", `, field: "issued"},
+	{name: "issued no time", old: `"2026-11-23T08:00:00Z"`, new: `"yesterday"`, field: "issued"},
+	{name: "issued a number", old: `"2026-11-23T08:00:00Z"`, new: `5`, field: "issued"},
+	{name: "unknown time zone", old: "Europe/Amsterdam", new: "Europe/Nowhere", field: "timezone", beyond: true},
+	{name: "time zone outside the database", old: "Europe/Amsterdam", new: "../../etc/passwd", field: "timezone", beyond: true},
+	{name: "local time zone", old: "Europe/Amsterdam", new: "Local", field: "timezone"},
+
+	{name: "assets a list", old: `"assets": {`, new: `"assets": [], "x": {`, field: "assets"},
+	{name: "asset with upper-case digest", old: picture, new: strings.ToUpper(picture), field: "assets"},
+	{name: "asset without digest", old: `"` + picture + `": {`, new: `"": {"size": 1, "type": "a/b"}, "` + picture + `": {`, field: "assets"},
+	{name: "asset size 0", old: `"size": 100`, new: `"size": 0`, field: picture + ".size"},
+	{name: "asset size negative", old: `"size": 100`, new: `"size": -1`, field: picture + ".size"},
+	{name: "asset size of 2 TiB", old: `"size": 100`, new: `"size": 2199023255552`, field: picture + ".size"},
+	{name: "asset size fraction", old: `"size": 100`, new: `"size": 1.5`, field: "size"},
+	{name: "asset without type", old: `"type": "image/jpeg", `, field: picture + ".type"},
+	{name: "asset type with half", old: `"image/jpeg"`, new: `"image/"`, field: picture + ".type"},
+	{name: "asset type with line break", old: `"image/jpeg"`, new: `"image/jp\neg"`, field: picture + ".type"},
+	{name: "asset name too long", old: `"a.jpg"`, new: `"` + strings.Repeat("x", 257) + `"`, field: picture + ".name"},
+	{name: "asset url http", old: `https://cdn`, new: `http://cdn`, field: picture + ".urls[0]"},
+	{name: "asset url without host", old: `https://cdn.example`, new: `https://:443`, field: picture + ".urls[0]"},
+	{name: "asset url file", old: `https://cdn.example`, new: `file:///etc/passwd`, field: picture + ".urls[0]"},
+	{name: "too many urls", old: `["https`, new: `[` + strings.Repeat(`"https://a", `, 16) + `"https`, field: picture + ".urls"},
+
+	{name: "no presentations", old: `"presentations"`, new: `"later"`, field: "presentations"},
+	{name: "presentation without name", old: `"lunch": {"z`, new: `"": {"z`, field: "presentations."},
+	{name: "background a word", old: "#102030", new: "red", field: "presentations.welcome.background"},
+	{name: "background of five digits", old: "#102030", new: "#10203", field: "presentations.welcome.background"},
+	{name: "no zones", old: `"zones": [{"id": "z"`, new: `"zones": [], "later": [{"id": "z"`, field: "presentations.lunch.zones"},
+	{name: "zone without id", old: `"id": "ticker", `, field: "presentations.welcome.zones[1].id"},
+	{name: "two zones of one id", old: `"ticker"`, new: `"main"`, field: "presentations.welcome.zones[1].id", beyond: true},
+	{name: "zone over the edge", old: `"y": 90`, new: `"y": 90.1`, field: "presentations.welcome.zones[1]", beyond: true},
+	{name: "zone left of the screen", old: `"x": 0`, new: `"x": -1`, field: "presentations.welcome.zones[0]"},
+	{name: "zone without width", old: `"w": 50.5`, new: `"w": 0`, field: "presentations.lunch.zones[0]"},
+	{name: "zone too wide", old: `"w": 50.5`, new: `"w": 101`, field: "presentations.lunch.zones[0]"},
+	{name: "zone with a width that is none", old: `"w": 50.5`, new: `"w": 1e999`, field: "w"},
+	{name: "no playlist", old: `"playlist": [{"type": "text"`, new: `"later": [{"type": "text"`, field: "presentations.welcome.zones[1].playlist"},
+
+	{name: "item without type", old: `"type": "text", `, field: "presentations.welcome.zones[1].playlist[0].type"},
+	{name: "item of type web", old: `{"type": "text"`, new: `{"type": "web", "url": "https://example.org"`, field: "presentations.welcome.zones[1].playlist[0].type"},
+	{name: "text without text", old: `"text": "Hello\nyou", `, field: "playlist[0].text"},
+	{name: "text too long", old: `Hello`, new: strings.Repeat("x", 4097), field: "playlist[0].text"},
+	{name: "text with escape", old: `Hello`, new: `\u001b[2J`, field: "playlist[0].text"},
+	{name: "text with an asset", old: `"text": "Hello`, new: `"asset": "` + unknown + `", "text": "Hello`, field: "playlist[0].asset"},
+	{name: "text for ever", old: `, "seconds": 20`, field: "playlist[0].seconds"},
+	{name: "image without asset", old: `"asset": "` + picture + `", "seconds"`, new: `"seconds"`, field: "playlist[0].asset: is missing"},
+	{name: "image with half a digest", old: `"asset": "` + picture, new: `"asset": "sha256:12`, field: "asset"},
+	{name: "image not in the list", old: `"asset": "` + picture, new: `"asset": "` + unknown, field: "playlist[0].asset", beyond: true},
+	{name: "image that is a film", old: `"asset": "` + picture, new: `"asset": "` + film, field: "playlist[0].asset", beyond: true},
+	{name: "image for ever", old: `"seconds": 10, `, field: "playlist[0].seconds"},
+	{name: "image too short", old: `"seconds": 10`, new: `"seconds": 0.09`, field: "playlist[0].seconds"},
+	{name: "image longer than a day", old: `"seconds": 10`, new: `"seconds": 86401`, field: "playlist[0].seconds"},
+	{name: "film of negative length", old: `"seconds": 0.1`, new: `"seconds": -1`, field: "playlist[0].seconds"},
+	{name: "fit", old: `"cover"`, new: `"tile"`, field: "playlist[0].fit"},
+	{name: "transition", old: `"fade"`, new: `"wipe"`, field: "playlist[0].transition"},
+
+	{name: "no schedule", old: `"schedule"`, new: `"later"`, field: "schedule.default"},
+	{name: "default unknown", old: `"default": "welcome"`, new: `"default": "x"`, field: "schedule.default", beyond: true},
+	{name: "operating hours", old: `"default"`, new: `"operating": [], "default"`, field: "schedule.operating"},
+	{name: "recurring event", old: `"priority": -5`, new: `"rrule": "FREQ=DAILY"`, field: "schedule.events[0].rrule"},
+	{name: "recurring event of nothing", old: `"priority": -5`, new: `"rrule": null`, field: "schedule.events[0].rrule"},
+	{name: "event unknown", old: `"presentation": "lunch"`, new: `"presentation": "x"`, field: "schedule.events[0].presentation", beyond: true},
+	{name: "event priority", old: `-5`, new: `1001`, field: "schedule.events[0].priority"},
+	{name: "event without end", old: `"end": "2026-11-23T12:30:00.5Z", `, field: "schedule.events[0].end"},
+	{name: "event ends as it starts", old: `12:30:00.5Z`, new: `10:30:00Z`, field: "schedule.events[0].end", beyond: true},
+	{name: "event with a short hour", old: `T11:30:00`, new: `T1:30:00`, field: "schedule.events[0].start"},
+	{name: "event with a comma", old: `T11:30:00`, new: `T11:30:00,5`, field: "schedule.events[0].start"},
+	{name: "event on a day that isn't", old: `2026-11-23T11`, new: `2026-02-30T11`, field: "schedule.events[0].start", beyond: true},
+	{name: "sync without group", old: `"group": "wall-1"`, field: "sync.group"},
+}

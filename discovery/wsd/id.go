@@ -1,0 +1,43 @@
+package wsd
+
+import (
+	"encoding/hex"
+	"strings"
+)
+
+// CanonicalID is the spelling to compare message ids and endpoint references by: devices answer to "urn:uuid:" with
+// "uuid:", braces, upper case or a bare UUID. A text that is no UUID in any of these spellings is only trimmed.
+func CanonicalID(s string) string {
+	s = trim(s)
+	rest := s
+	for _, prefix := range [...]string{"urn:", "uuid:"} {
+		if len(rest) >= len(prefix) && strings.EqualFold(rest[:len(prefix)], prefix) {
+			rest = rest[len(prefix):]
+		}
+	}
+	if len(rest) > 2 && rest[0] == '{' && rest[len(rest)-1] == '}' {
+		rest = rest[1 : len(rest)-1]
+	}
+	if !isUUID(rest) {
+		return s
+	}
+	return "urn:uuid:" + strings.ToLower(rest)
+}
+
+// isUUID takes the text form of RFC 9562, section 4, in either case.
+func isUUID(s string) bool {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return false
+	}
+	_, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
+	return err == nil && strings.Count(s, "-") == 4
+}
+
+const xmlSpace = " \t\r\n"
+
+func trim(s string) string { return strings.Trim(s, xmlSpace) }
+
+// fields splits a list as XML Schema does: at four characters, and not at every space of Unicode.
+func fields(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(xmlSpace, r) })
+}

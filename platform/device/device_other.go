@@ -1,0 +1,5 @@
+//go:build !linux
+
+package device
+
+func look() facts { return facts{} }
