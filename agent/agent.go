@@ -91,23 +91,36 @@ func New(c Config) (*Agent, error) {
 	if c.Progress == nil {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
-	if err := os.MkdirAll(c.State, 0o755); err != nil {
-		return nil, fmt.Errorf("state folder: %w; give a folder that this user may write to with --state", err)
-	}
 	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string]bool{}}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
-	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
-	a.follower = clock.NewFollower(a.clock, c.Log)
-	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlayer, a.openSession} {
-		if err := open(); err != nil {
-			a.Close()
-			return nil, err
-		}
+	// The port first: a viewer that can't show its page must leave no trace.
+	if err := a.openPlayer(); err != nil {
+		return nil, err
+	}
+	if err := a.openState(); err != nil {
+		a.Close()
+		return nil, err
 	}
 	a.wake = wake.NewListener(wake.Config{Ports: c.WakePorts, Woken: a.woken, Log: c.Log})
 	return a, nil
+}
+
+// openState opens what is in the state folder.
+func (a *Agent) openState() error {
+	c := a.config
+	if err := os.MkdirAll(c.State, 0o755); err != nil {
+		return fmt.Errorf("state folder: %w; give a folder that this user may write to with --state", err)
+	}
+	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
+	a.follower = clock.NewFollower(a.clock, c.Log)
+	for _, open := range []func() error{a.openIdentity, a.openContent, a.openSession} {
+		if err := open(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // defaultName is the machine's name if it can be a viewer's.
@@ -152,13 +165,13 @@ func (a *Agent) openPlayer() error {
 	a.player = player.New(player.Config{
 		Addr:    a.config.Page,
 		Assets:  func(d digest.Digest) (io.ReadSeekCloser, error) { return a.store.Open(d) },
-		Now:     a.clock.Now,
+		Now:     func() time.Time { return a.clock.Now() },
 		Trusted: func() bool { return a.clock.Trust() >= clock.TrustServer },
 		Status:  func() any { return a.Status() },
 		Failed:  a.itemFailed,
 		Log:     a.log,
 	})
-	return nil
+	return a.player.Listen(context.Background())
 }
 
 func (a *Agent) openSession() (err error) {
@@ -176,10 +189,12 @@ func (a *Agent) openSession() (err error) {
 	return err
 }
 
-// Close gives the state folder back, if the agent isn't run.
+// Close gives the port and the state folder back. Run does it at its end.
 func (a *Agent) Close() {
+	// Closing what was only opened can't fail in a way that matters.
+	_ = a.player.Close()
 	if a.store != nil {
-		a.store.Close()
+		_ = a.store.Close()
 	}
 }
 

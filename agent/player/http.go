@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Run listens and serves until ctx ends, and then ends every connection. It fails if the address isn't a loopback address
-// or is taken. It may be run again after it has returned.
-func (p *Player) Run(ctx context.Context) error {
+// Listen opens the port, so that a wrong or taken address is known before anything else is done. Run does it if it wasn't
+// done. It fails if the address isn't a loopback address or is taken.
+func (p *Player) Listen(ctx context.Context) error {
 	if err := checkLoopback(p.cfg.Addr); err != nil {
 		return err
 	}
@@ -25,8 +25,36 @@ func (p *Player) Run(ctx context.Context) error {
 		return fmt.Errorf("player: can't listen for the page on %s; is another viewer running? %w", p.cfg.Addr, err)
 	}
 	p.mu.Lock()
-	p.addr = l.Addr().String()
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	p.listener, p.addr = l, l.Addr().String()
+	return nil
+}
+
+// Close closes the port of a player that listens and isn't run.
+func (p *Player) Close() error {
+	if l := p.takeListener(); l != nil {
+		return l.Close()
+	}
+	return nil
+}
+
+func (p *Player) takeListener() net.Listener {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.listener
+	p.listener = nil
+	return l
+}
+
+// Run serves until ctx ends, and then ends every connection. It may be run again after it has returned.
+func (p *Player) Run(ctx context.Context) error {
+	l := p.takeListener()
+	if l == nil {
+		if err := p.Listen(ctx); err != nil {
+			return err
+		}
+		l = p.takeListener()
+	}
 	p.readyOnce.Do(func() { close(p.ready) })
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -44,7 +72,7 @@ func (p *Player) Run(ctx context.Context) error {
 		<-ctx.Done()
 		server.Close()
 	})
-	err = server.Serve(l)
+	err := server.Serve(l)
 	cancel()
 	tasks.Wait()
 	// Whoever is admitted from here on sees that ctx has ended; the others are counted.

@@ -100,6 +100,7 @@ type Player struct {
 
 	mu       sync.Mutex
 	addr     string
+	listener net.Listener // open, and not served yet
 	current  *programme
 	previous *programme // its assets stay available: a page may still show it
 	state    State

@@ -28,13 +28,20 @@ func newUUID() string {
 
 // newTarget makes what announces the server and answers the probes of viewers.
 func newTarget(site *Site, role string, listen net.Addr, log *slog.Logger) *discovery.Target {
-	port := listen.(*net.TCPAddr).AddrPort().Port()
+	at := listen.(*net.TCPAddr).AddrPort()
 	return &discovery.Target{
 		EPR:    "urn:uuid:" + site.ServerID(),
 		Types:  []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ServerType}},
 		Scopes: []string{protocol.RoleScope(site.Name(), role)},
 		XAddrs: func(local netip.Addr) []string {
-			host := netip.AddrPortFrom(local.Unmap(), port).String()
+			local = local.Unmap()
+			if bound := at.Addr().Unmap(); !bound.IsUnspecified() {
+				if bound.IsLoopback() && !local.IsLoopback() {
+					return nil // out of reach for whoever asks there
+				}
+				local = bound
+			}
+			host := netip.AddrPortFrom(local, at.Port()).String()
 			return []string{protocol.SchemeSession + "://" + host, protocol.SchemeContent + "://" + host}
 		},
 		MetadataVersion: uint32(time.Now().Unix()), // any of it may have changed since the last start

@@ -75,10 +75,16 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// open does what New promises. The media folder comes first: with a wrong one, no site is made.
+// open does what New promises. The media folder and the ports come first: if they are wrong, no site is made.
 func (s *Server) open() (err error) {
 	if s.folder, err = media.New(s.config.Media, media.Config{Index: filepath.Join(s.config.State, "media-index.json"), Log: s.log}); err != nil {
 		return err
+	}
+	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
+		return fmt.Errorf("session port: %w; another server may be running, or choose another address with --listen", err)
+	}
+	if s.time, err = clock.ListenSNTP(s.config.NTP, s.log); err != nil {
+		return fmt.Errorf("%w; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose another with --ntp", err)
 	}
 	var created bool
 	if s.site, created, err = OpenSite(s.config.State, s.config.Site); err != nil {
@@ -92,12 +98,6 @@ func (s *Server) open() (err error) {
 	}
 	if s.control, err = listenControl(s.config.State); err != nil {
 		return err
-	}
-	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
-		return fmt.Errorf("session port: %w; another server may be running, or choose another address with --listen", err)
-	}
-	if s.time, err = clock.ListenSNTP(s.config.NTP, s.log); err != nil {
-		return fmt.Errorf("%w; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose another with --ntp", err)
 	}
 	s.broker, err = newBroker(s.log, s.admit, s.receive)
 	return err
@@ -142,7 +142,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error {
 		select {
 		case <-target.Ready():
-			s.log.Info("Serving viewers", "site", s.site.Name(), "server", s.listener.Addr(), "media", s.config.Media)
+			s.log.Info("Serving viewers", "site", s.site.Name(), "server", s.listener.Addr().String(), "media", s.config.Media)
 			close(s.ready)
 		case <-ctx.Done():
 		}
@@ -224,6 +224,7 @@ func (s *Server) publish(items, added []media.Item) {
 	if p, ok := s.publisher.programme(); ok && changed {
 		s.log.Info("Published a programme", "items", len(items), "new", len(added), "digest", p.Manifest.Digest.Short())
 	}
+	s.log.Debug("The programme is up to date", "items", len(items))
 	viewers, err := s.site.Viewers()
 	if err != nil {
 		s.log.Error("The viewers can't be listed", "err", err)

@@ -95,7 +95,7 @@ func (s *Site) checkToken(id, secret string, viewers []Viewer) error {
 		return fmt.Errorf("the join token expired on %s; make a new one with `vitrine-server token create`", token.Expires.Format(time.DateTime))
 	}
 	if token.MaxUses > 0 && token.Uses >= token.MaxUses {
-		return fmt.Errorf("the join token has been used %d times, which is all it is good for; make a new one with `vitrine-server token create`", token.Uses)
+		return fmt.Errorf("the join token is used up: it was good for %d; make a new one with `vitrine-server token create`", token.MaxUses)
 	}
 	return nil
 }

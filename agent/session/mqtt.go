@@ -116,6 +116,8 @@ func (l *link) greet(ctx context.Context) error {
 // loop sends what there is to send, and runs commands, until the connection is lost or ctx ends.
 func (l *link) loop(ctx context.Context) error {
 	var pause <-chan time.Time
+	refresh := time.NewTicker(refreshInterval)
+	defer refresh.Stop()
 	for {
 		dirty := l.session.dirty
 		if pause != nil {
@@ -131,6 +133,8 @@ func (l *link) loop(ctx context.Context) error {
 			err = l.command(ctx, payload)
 		case <-pause:
 			pause = nil
+		case <-refresh.C:
+			l.session.Report()
 		case <-dirty:
 			pause = time.After(reportInterval)
 			err = l.flush(ctx)

@@ -63,6 +63,8 @@ const (
 	stable = time.Minute
 	// reportInterval is the least time between two `reported` messages.
 	reportInterval = time.Second
+	// refreshInterval is after how long `reported` is published although nothing has changed but what is playing.
+	refreshInterval = time.Minute
 	// firstRetry and lastRetry bound the wait between tries.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
@@ -221,8 +223,9 @@ func (s *Session) enrol(ctx context.Context) error {
 			s.remember(addr)
 			return nil
 		}
-		s.log.Debug("Enrolment failed", "server", addr, "err", failed)
 		err = fmt.Errorf("%s: %w", addr, failed)
+		s.log.Debug("Enrolment failed", "err", err)
+		s.set(protocol.StateSearching, "", err)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,37 +87,47 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 	return v
 }
 
+// errRedirect says that a redirect was not followed.
+var errRedirect = errors.New("a redirect that can't be followed")
+
 // checkRedirect follows redirects to https only, and not for ever.
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) >= 5 {
-		return errors.New("too many redirects")
+		return fmt.Errorf("%w: too many of them", errRedirect)
 	}
 	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
-		return errors.New("a redirect away from https")
+		return fmt.Errorf("%w: it leads away from https", errRedirect)
 	}
 	return nil
 }
 
-// retryWait is the library's exponential wait with jitter added, or what Retry-After says. The library obeys a
-// Retry-After of any length; shouldRetry has refused the long ones by then.
+// retryWait is what Retry-After says, else the library's exponential wait, with jitter added. The library obeys a
+// Retry-After of any length, so that it doesn't get to see it.
 func retryWait(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
-	wait := retryablehttp.DefaultBackoff(least, most, attempt, resp)
+	wait := retryablehttp.DefaultBackoff(least, most, attempt, nil)
+	if resp != nil {
+		wait = max(wait, min(retryAfter(resp.Header.Get("Retry-After")), maxRetryAfter))
+	}
 	return wait + retryablehttp.LinearJitterBackoff(least/8, least/4, 0, nil)
 }
 
 // shouldRetry adds to the library's policy that a long Retry-After is an answer: another source, or a later try, is better
-// than to wait here.
+// than to wait here. So is a redirect that isn't followed.
 func shouldRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
+	if errors.Is(err, errRedirect) || resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
 		return false, nil
 	}
-	return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+	again, err := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+	if again && resp != nil {
+		resp.Body.Close() // the library would read it to the end, and no watchdog looks on
+	}
+	return again, err
 }
 
 // retryAfter reads a Retry-After header (RFC 9110, section 10.2.3).
 func retryAfter(value string) time.Duration {
-	if seconds, err := time.ParseDuration(value + "s"); err == nil {
-		return seconds
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, 1e9)) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return time.Until(at)
@@ -139,28 +150,33 @@ type Job struct {
 }
 
 // Fetch brings an asset into the store. What one source has brought before it broke off, the next one continues. The error
-// says of every source why it failed; nothing stays in the store then.
-func (f *Fetcher) Fetch(ctx context.Context, s *store.Store, job Job) error {
+// says of every source why it failed; nothing stays in the store then, and Progress has been told to take back everything.
+func (f *Fetcher) Fetch(ctx context.Context, s *store.Store, job Job) (err error) {
 	if len(job.Sources) == 0 {
 		return errors.New("there is no server to get it from at the moment")
-	}
-	if job.Progress == nil {
-		job.Progress = func(int64) {}
 	}
 	w, err := s.Create(job.Digest, job.Size)
 	if err != nil {
 		return err
 	}
+	d := &download{Writer: w, job: job}
+	defer func() {
+		if err != nil {
+			d.takeBack()
+			d.Abort()
+		}
+	}()
 	var failures []error
 	for i := 0; i < len(job.Sources); i++ {
-		source, inherited := job.Sources[i], w.Written()
-		err := f.from(ctx, source, w, job)
+		source, inherited := job.Sources[i], d.Written()
+		err := f.from(ctx, source, d)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || !lies(err) && !is[sourceError](err) {
-			job.Progress(-w.Written())
-			w.Abort()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !lies(err) && !is[sourceError](err) {
 			return err
 		}
 		f.log.Debug("A source failed", "server", hostOf(source), "digest", job.Digest.Short(), "err", err)
@@ -169,26 +185,44 @@ func (f *Fetcher) Fetch(ctx context.Context, s *store.Store, job Job) error {
 		} else {
 			failures = append(failures, fmt.Errorf("%s: %w", hostOf(source), err))
 		}
-		if w, err = f.afresh(s, w, job, err); err != nil {
-			return err
+		if lies(err) { // the writer is used up
+			d.takeBack()
+			if d.Writer, err = s.Create(job.Digest, job.Size); err != nil {
+				d.Writer = w // for Abort, which may be called again
+				return err
+			}
 		}
 	}
-	job.Progress(-w.Written())
-	w.Abort()
 	return errors.Join(failures...)
 }
 
-// afresh gives a writer for the next source: the same, with what has come, after a transfer that only broke off, and an
-// empty one after anything else.
-func (f *Fetcher) afresh(s *store.Store, w *store.Writer, job Job, failure error) (*store.Writer, error) {
-	if lies(failure) {
-		return s.Create(job.Digest, job.Size) // the writer before is used up
+// A download is an asset on its way, with what its job's Progress has been told.
+type download struct {
+	*store.Writer
+	job  Job
+	told int64
+}
+
+// Write takes more bytes.
+func (d *download) Write(b []byte) (int, error) {
+	n, err := d.Writer.Write(b)
+	d.tell(int64(n))
+	return n, err
+}
+
+// restart throws away what has come.
+func (d *download) restart() error {
+	d.takeBack()
+	return d.Restart()
+}
+
+func (d *download) takeBack() { d.tell(-d.told) }
+
+func (d *download) tell(n int64) {
+	d.told += n
+	if n != 0 && d.job.Progress != nil {
+		d.job.Progress(n)
 	}
-	if is[*breakError](failure) {
-		return w, nil
-	}
-	job.Progress(-w.Written())
-	return w, w.Restart()
 }
 
 // is tells whether an error of type E is in the chain.
@@ -215,28 +249,39 @@ func hostOf(source string) string {
 }
 
 // from fetches from one source until the asset is whole. It resumes after breaks for as long as each brings something.
-func (f *Fetcher) from(ctx context.Context, source string, w *store.Writer, job Job) error {
+func (f *Fetcher) from(ctx context.Context, source string, d *download) error {
+	etag := `"` + d.job.Digest.String() + `"`
 	for breaks := 0; ; {
-		before := w.Written()
-		err := f.transfer(ctx, source, w, job)
+		before := d.Written()
+		err := f.transfer(ctx, source, d, &etag)
 		if err == nil {
-			break
+			return d.Commit()
 		}
 		if !is[*breakError](err) || ctx.Err() != nil {
 			return err
 		}
-		if w.Written() <= before {
+		if d.Written() <= before {
 			if breaks++; breaks >= maxBreaks {
 				return err
 			}
 		}
-		f.log.Debug("A transfer broke off and is resumed", "server", hostOf(source), "digest", job.Digest.Short(), "at", w.Written(), "err", err)
+		f.log.Debug("A transfer broke off and is resumed", "server", hostOf(source), "digest", d.job.Digest.Short(), "at", d.Written(), "err", err)
+		if err := f.pause(ctx); err != nil {
+			return err
+		}
 	}
-	if err := w.Commit(); err != nil {
-		job.Progress(-job.Size)
-		return err
+}
+
+// pause keeps a server that breaks off after every few bytes from being asked all the time.
+func (f *Fetcher) pause(ctx context.Context) error {
+	timer := time.NewTimer(f.client.RetryWaitMin)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return nil
 }
 
 // A breakError is a transfer that broke off in the middle; what came before is good.
@@ -244,30 +289,37 @@ type breakError struct{ error }
 
 func (e *breakError) Unwrap() error { return e.error }
 
-// transfer makes one request for what is missing, and takes its body.
-func (f *Fetcher) transfer(ctx context.Context, source string, w *store.Writer, job Job) error {
+// transfer makes one request for what is missing, and takes its body. etag is that of the source's file; a source may call
+// it something else than its digest.
+func (f *Fetcher) transfer(ctx context.Context, source string, d *download, etag *string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	resp, err := f.request(ctx, source, w.Written(), job)
+	resp, err := f.request(ctx, source, d.Written(), *etag)
 	if err != nil {
 		return sourceError{err}
 	}
 	defer resp.Body.Close()
-	watch := newWatchdog(f.stall, func() { cancel(errStalled) })
-	defer watch.stop()
-	if resp.StatusCode == http.StatusOK && w.Written() > 0 {
-		job.Progress(-w.Written()) // the server doesn't do ranges, or has another file
-		if err := w.Restart(); err != nil {
+	at := d.Written()
+	if resp.StatusCode == http.StatusOK {
+		at = 0 // the server doesn't do ranges, or has another file
+	}
+	if err := checkResponse(resp, at, d.job); err != nil {
+		return sourceError{err}
+	}
+	if at < d.Written() {
+		if err := d.restart(); err != nil {
 			return err
 		}
 	}
-	if err := checkResponse(resp, w.Written(), job); err != nil {
-		return sourceError{err}
+	if strong := resp.Header.Get("ETag"); strings.HasPrefix(strong, `"`) {
+		*etag = strong // a weak one is of no use for ranges (RFC 9110, section 13.1.5)
 	}
-	return f.body(ctx, resp.Body, w, job, watch)
+	watch := newWatchdog(f.stall, func() { cancel(errStalled) })
+	defer watch.stop()
+	return f.body(ctx, resp.Body, d, watch)
 }
 
-func (f *Fetcher) request(ctx context.Context, source string, at int64, job Job) (*http.Response, error) {
+func (f *Fetcher) request(ctx context.Context, source string, at int64, etag string) (*http.Response, error) {
 	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, source, nil)
 	if err != nil {
 		return nil, errors.New("the address can't be read")
@@ -275,9 +327,12 @@ func (f *Fetcher) request(ctx context.Context, source string, at int64, job Job)
 	r.Header.Set("Accept-Encoding", "identity")
 	if at > 0 {
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", at))
-		r.Header.Set("If-Range", `"`+job.Digest.String()+`"`)
+		r.Header.Set("If-Range", etag)
 	}
 	resp, err := f.client.Do(r)
+	if err != nil && resp != nil {
+		resp.Body.Close()
+	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // the address may have a secret in it
 	}
@@ -288,7 +343,7 @@ func (f *Fetcher) request(ctx context.Context, source string, at int64, job Job)
 func checkResponse(resp *http.Response, at int64, job Job) error {
 	switch {
 	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
-		return fmt.Errorf("it answered %s", resp.Status)
+		return fmt.Errorf("it answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	case resp.StatusCode == http.StatusPartialContent && !startsAt(resp.Header.Get("Content-Range"), at, job.Size):
 		return fmt.Errorf("it answered with another part than was asked for: %.60q", resp.Header.Get("Content-Range"))
 	case resp.Header.Get("Content-Encoding") != "" && resp.Header.Get("Content-Encoding") != "identity":
@@ -308,27 +363,30 @@ func startsAt(contentRange string, at, size int64) bool {
 	return n == 3 && err == nil && first == at && last == size-1 && total == size
 }
 
-// body copies what comes into the writer.
-func (f *Fetcher) body(ctx context.Context, body io.Reader, w *store.Writer, job Job, watch *watchdog) error {
-	buffer := make([]byte, min(bufferSize, max(job.Size, 1)+1))
+// body copies what comes into the writer. Once all has come, it doesn't matter how the transfer ends; but it must end, for
+// what goes on is something else.
+func (f *Fetcher) body(ctx context.Context, body io.Reader, d *download, watch *watchdog) error {
+	buffer := make([]byte, min(bufferSize, d.job.Size+1))
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
 			watch.alive()
-			if _, err := w.Write(buffer[:n]); err != nil {
-				if is[*store.SizeError](err) {
-					return sourceError{err}
+			if _, err := d.Write(buffer[:n]); is[*store.SizeError](err) {
+				if err := d.restart(); err != nil {
+					return err
 				}
+				return sourceError{err}
+			} else if err != nil {
 				return err
 			}
-			job.Progress(int64(n))
 		}
 		switch {
-		case errors.Is(err, io.EOF) && w.Written() == job.Size:
+		case err == nil:
+		case d.Written() == d.job.Size:
 			return nil
 		case errors.Is(err, io.EOF):
-			return sourceError{&breakError{&store.SizeError{Want: job.Size, Got: w.Written()}}}
-		case err != nil:
+			return sourceError{&breakError{&store.SizeError{Want: d.job.Size, Got: d.Written()}}}
+		default:
 			return sourceError{&breakError{stalled(ctx, err)}}
 		}
 	}

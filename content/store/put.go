@@ -88,14 +88,13 @@ func (w *Writer) Commit() (err error) {
 		return err
 	}
 	path := w.store.path(w.digest)
-	shard := filepath.Dir(path)
-	if err := os.Mkdir(shard, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if err := os.Rename(w.file.Name(), path); err != nil {
 		return err
 	}
-	if err := syncDirs(shard); err != nil {
+	if err := w.store.syncDirs(w.digest); err != nil {
 		_ = os.Remove(path) // what may be gone after a power cut must not count as being here
 		return fmt.Errorf("the disk did not take the file's name: %w", err)
 	}

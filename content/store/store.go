@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"vitrine/content/digest"
 	"vitrine/platform/atomicfile"
@@ -49,6 +50,8 @@ type Store struct {
 	free func(string) (int64, error)
 	log  *slog.Logger
 	lock *filelock.Lock
+	// shards tells which folders of assets have a durable name, by the first byte of the digest.
+	shards [256]atomic.Bool
 
 	mu          sync.Mutex
 	generations generations
@@ -213,8 +216,14 @@ func (s *Store) Room(need int64) error {
 	return nil
 }
 
-// syncDirs makes the way from the content folder to an asset durable. The shard's own name is synced every time: whoever
-// made it, perhaps in a run that was cut off, may not have come to that.
-func syncDirs(shard string) error {
-	return errors.Join(atomicfile.SyncDir(shard), atomicfile.SyncDir(filepath.Dir(shard)))
+// syncDirs makes the way from the content folder to an asset durable. The name of its shard is synced once in every run,
+// whoever made it: a run that was cut off may not have come to that.
+func (s *Store) syncDirs(d digest.Digest) error {
+	shard := filepath.Dir(s.path(d))
+	if err := atomicfile.SyncDir(shard); err != nil || s.shards[d[0]].Load() {
+		return err
+	}
+	err := atomicfile.SyncDir(filepath.Dir(shard))
+	s.shards[d[0]].Store(err == nil)
+	return err
 }

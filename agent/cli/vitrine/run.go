@@ -231,14 +231,21 @@ func (p *progress) update(s protocol.SyncStatus) {
 	} else {
 		p.console.Status(cli.ProgressBar(s.BytesDone, s.Bytes, barWidth, label))
 	}
-	quarter := 4
-	if s.Bytes > 0 {
-		quarter = int(4 * s.BytesDone / s.Bytes)
+	if p.console.Terminal() && s.FilesDone < s.Files {
+		return
 	}
-	if s.Files > 0 && quarter != p.last && (!p.console.Terminal() || s.FilesDone == s.Files) {
+	if step := p.step(s); s.Files > 0 && step != p.last {
+		p.last = step
 		p.log.Info("Fetching the programme", "files", fmt.Sprintf("%d/%d", s.FilesDone, s.Files), "bytes", fmt.Sprintf("%s/%s", cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes)))
 	}
-	p.last = quarter
+}
+
+// step is the quarter that the fetch is in, and 4 once the last file is in its place.
+func (p *progress) step(s protocol.SyncStatus) int {
+	if s.FilesDone == s.Files {
+		return 4
+	}
+	return min(int(4*s.BytesDone/max(s.Bytes, 1)), 3)
 }
 
 func (p *progress) clear() { p.console.Status("") }

@@ -102,11 +102,11 @@ func (c *console) end() {
 func (c *console) listen(event any) {
 	switch e := event.(type) {
 	case *cdplog.EventEntryAdded:
-		if e.Entry.Level == cdplog.LevelError {
+		if e.Entry.Level == cdplog.EntryLevelError {
 			c.fail("log", e.Entry.Text+" "+e.Entry.URL)
 		}
 	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeAssert {
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeAssert {
 			var text []string
 			for _, arg := range e.Args {
 				text = append(text, string(arg.Value)+arg.Description)

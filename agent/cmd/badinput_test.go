@@ -1,0 +1,155 @@
+package cmd_test
+
+import (
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vitrine/agent"
+	"vitrine/agent/protocol"
+)
+
+// tree lists what is below a folder.
+func tree(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		list = append(list, path)
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// Each mistake must be named with what to do about it, and leave the disk as it was.
+func TestMistakesChangeNothing(t *testing.T) {
+	s := newSite(t)
+	_, addr := s.serve(t, "127.0.0.1:0")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("name = \"a\"\nnmae = 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fresh := shortDir(t)
+	for name, c := range map[string]struct {
+		program string
+		args    []string
+		code    int
+		want    []string
+	}{
+		"media folder missing":      {"vitrine-server", []string{"run", "--state", fresh + "/s", "--media", fresh + "/none", "--listen", "127.0.0.1:0", "--ntp", "127.0.0.1:0"}, 1, []string{"media folder", fresh + "/none"}},
+		"media is a file":           {"vitrine-server", []string{"run", "--state", fresh + "/s", "--media", file}, 1, []string{"is a file"}},
+		"media not given":           {"vitrine-server", []string{"run", "--state", fresh + "/s"}, 2, []string{"--media"}},
+		"server's state below file": {"vitrine-server", []string{"run", "--state", file + "/x", "--media", s.media, "--listen", "127.0.0.1:0", "--ntp", "127.0.0.1:0"}, 1, []string{"state folder", "--state"}},
+		"bad site name":             {"vitrine-server", []string{"run", "--state", fresh + "/s", "--media", s.media, "--site", "My Site", "--listen", "127.0.0.1:0", "--ntp", "127.0.0.1:0"}, 1, []string{"My Site", "lower-case"}},
+		"other site's folder":       {"vitrine-server", []string{"run", "--state", s.state, "--media", s.media, "--site", "other", "--listen", "127.0.0.1:0", "--ntp", "127.0.0.1:0"}, 1, []string{"e2e", "other"}},
+		"server's port taken":       {"vitrine-server", []string{"run", "--state", fresh + "/s", "--media", s.media, "--listen", taken.Addr().String()}, 1, []string{taken.Addr().String(), "in use", "--listen"}},
+		"second server":             {"vitrine-server", []string{"run", "--state", s.state, "--media", s.media, "--listen", "127.0.0.1:0", "--ntp", "127.0.0.1:0"}, 1, []string{"another server is running"}},
+		"tokens of no site":         {"vitrine-server", []string{"token", "list", "--state", fresh}, 1, []string{"no site", "--state"}},
+		"unknown token":             {"vitrine-server", []string{"token", "revoke", "abc", "--state", s.state}, 1, []string{"abc", "token list"}},
+		"unknown viewer":            {"vitrine-server", []string{"viewers", "identify", "nobody", "--state", s.state}, 1, []string{"nobody", "viewers list"}},
+		"viewer's state below file": {"vitrine", []string{"run", "--state", file + "/x", "--page", "127.0.0.1:0"}, 1, []string{"state folder", "--state"}},
+		"page port taken":           {"vitrine", []string{"run", "--state", fresh + "/v1", "--page", taken.Addr().String()}, 1, []string{taken.Addr().String(), "in use"}},
+		"page not on loopback":      {"vitrine", []string{"run", "--state", fresh + "/v2", "--page", "0.0.0.0:7238"}, 1, []string{"loopback"}},
+		"token file missing":        {"vitrine", []string{"run", "--state", fresh + "/v", "--token-file", fresh + "/none"}, 1, []string{fresh + "/none"}},
+		"token damaged":             {"vitrine", []string{"run", "--state", fresh + "/v", "--token", "vitrine1.abc.def"}, 1, []string{"token create"}},
+		"misspelt setting":          {"vitrine", []string{"run", "--state", fresh + "/v", "--config", file}, 1, []string{file, "line 2", "nmae"}},
+		"settings missing":          {"vitrine", []string{"run", "--config", fresh + "/none.toml"}, 1, []string{"none.toml"}},
+		"unknown option":            {"vitrine", []string{"run", "--colour"}, 2, []string{"colour", "--help"}},
+		"unknown command":           {"vitrine", []string{"paly"}, 2, []string{"paly", "--help"}},
+		"no command":                {"vitrine", nil, 2, []string{"discover", "status"}},
+		"no viewer runs":            {"vitrine", []string{"status", "--page", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "vitrine run"}},
+		"status of something else":  {"vitrine", []string{"status", "--page", addr}, 1, []string{addr}},
+		"no NTP server":             {"vitrine", []string{"time", "--samples", "1", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1"}},
+		"bad MAC":                   {"vitrine", []string{"wake", "00:11:22"}, 2, []string{"00:11:22"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := slices.Concat(tree(t, fresh), tree(t, s.state))
+			_, errs, code := run(t, c.program, c.args...)
+			if code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(errs, want) {
+					t.Errorf("the message doesn't have %q:\n%s", want, errs)
+				}
+			}
+			if strings.Contains(errs, "panic") || strings.Contains(errs, "goroutine ") {
+				t.Errorf("it crashed:\n%s", errs)
+			}
+			if after := slices.Concat(tree(t, fresh), tree(t, s.state)); !slices.Equal(before, after) {
+				t.Errorf("the disk changed:\n%v\n%v", before, after)
+			}
+		})
+	}
+}
+
+// A viewer that isn't let in says why, and has nothing of the site on its disk.
+func TestRefusedEnrolment(t *testing.T) {
+	s := newSite(t)
+	_, addr := s.serve(t, "127.0.0.1:0")
+	other := newSite(t)
+	mustRun(t, "vitrine-server", "token", "create", "--state", other.state)
+	good, err := os.ReadFile(s.token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := os.ReadFile(other.token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := protocol.ParseJoinToken(string(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrongSecret := parsed
+	wrongSecret.Secret = protocol.NewSecret(strings.Repeat("A", 32))
+	for name, c := range map[string]struct{ token, want string }{
+		"wrong secret":     {wrongSecret.Reveal(), "not known here"},
+		"other site's CA":  {string(foreign), "CA is not the one in the join token"},
+		"no token at all":  {"", "no join token"},
+		"token used twice": {oneUse(t, s, addr), "used up: it was good for 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, file := t.TempDir(), ""
+			if c.token != "" {
+				file = filepath.Join(t.TempDir(), "token")
+				if err := os.WriteFile(file, []byte(c.token), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, page := view(t, state, file, "--server", addr)
+			got := awaitStatus(t, page, "told why", func(s agent.Status) bool { return strings.Contains(s.Session.Error, c.want) })
+			if got.Viewer != "" || got.Session.State == protocol.StateConnected {
+				t.Errorf("status %+v", got)
+			}
+			if _, err := os.Stat(filepath.Join(state, "identity", "enrolment.json")); err == nil {
+				t.Error("an enrolment was kept")
+			}
+		})
+	}
+}
+
+// oneUse makes a token for one viewer and uses it.
+func oneUse(t *testing.T, s site, addr string) string {
+	t.Helper()
+	token := strings.TrimSpace(mustRun(t, "vitrine-server", "token", "create", "--uses", "1", "--state", s.state))
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	viewer, _ := view(t, t.TempDir(), file, "--server", addr)
+	viewer.await("Enrolled at site")
+	viewer.kill()
+	return token
+}
