@@ -132,7 +132,7 @@ func defaultName(hostname string) string {
 }
 
 func (a *Agent) openIdentity() (err error) {
-	a.identity, err = identity.Open(filepath.Join(a.config.State, "identity"))
+	a.identity, err = identity.Open(filepath.Join(a.config.State, "identity"), a.log)
 	return err
 }
 

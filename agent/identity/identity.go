@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -56,25 +57,36 @@ type Identity struct {
 	enrolment *Enrolment
 }
 
-// Open reads the identity in dir, which it makes if need be, with a new key if there is none yet.
-func Open(dir string) (*Identity, error) {
+// Open reads the identity in dir, which it makes if need be, with a new key if there is none yet. What is damaged is set
+// aside, with a word in the log: a viewer must play what it has, also if it has to be enrolled again. log may be nil.
+func Open(dir string, log *slog.Logger) (*Identity, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
 	id := &Identity{dir: dir}
 	var err error
-	if id.key, err = openKey(filepath.Join(dir, keyFile)); err != nil {
+	if id.key, err = id.openKey(log); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
-	id.enrolment, err = id.load()
-	if err != nil {
+	if id.enrolment, err = id.load(log); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
 	return id, nil
 }
 
-// openKey reads the private key at path, or makes one.
-func openKey(path string) (crypto.Signer, error) {
+// setAside takes a damaged file away from its name. The error is that of renaming.
+func (id *Identity) setAside(file string, reason error, log *slog.Logger) error {
+	log.Error("The viewer's identity is damaged and is set aside; enrol this viewer again", "file", filepath.Join(id.dir, file), "err", reason)
+	path := filepath.Join(id.dir, file)
+	return os.Rename(path, path+".damaged")
+}
+
+// openKey reads the private key, or makes one.
+func (id *Identity) openKey(log *slog.Logger) (crypto.Signer, error) {
+	path := filepath.Join(id.dir, keyFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newKey(path)
@@ -82,17 +94,28 @@ func openKey(path string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	key, err := parseKey(data)
+	if err == nil {
+		return key, nil
+	}
+	if err := id.setAside(keyFile, err, log); err != nil {
+		return nil, err
+	}
+	return newKey(path)
+}
+
+func parseKey(data []byte) (crypto.Signer, error) {
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("%s is damaged; remove the folder it is in, and enrol this viewer again", path)
+		return nil, errors.New("the key is not in PEM form")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); remove the folder it is in, and enrol this viewer again", path, err)
+		return nil, err
 	}
 	signer, ok := key.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s: want an ECDSA key", path)
+		return nil, errors.New("the key is not an ECDSA key")
 	}
 	return signer, nil
 }
@@ -120,10 +143,9 @@ func (id *Identity) Enrolment() (e Enrolment, ok bool) {
 	return *id.enrolment, true
 }
 
-// load reads the enrolment from disk; nil if there is none.
-func (id *Identity) load() (*Enrolment, error) {
-	path := filepath.Join(id.dir, enrolmentFile)
-	data, err := os.ReadFile(path)
+// load reads the enrolment from disk; nil if there is none, or none that is of use.
+func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
+	data, err := os.ReadFile(filepath.Join(id.dir, enrolmentFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -132,11 +154,11 @@ func (id *Identity) load() (*Enrolment, error) {
 	}
 	var r protocol.EnrollResponse
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("%s is damaged (%w); remove it, and enrol this viewer again", path, err)
+		return nil, id.setAside(enrolmentFile, err, log)
 	}
 	e, err := id.check(r)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; remove it, and enrol this viewer again", path, err)
+		return nil, id.setAside(enrolmentFile, err, log)
 	}
 	return e, nil
 }

@@ -81,7 +81,7 @@ func now() (time.Time, bool) { return time.Now(), false }
 // enrolled makes a viewer's identity and enrols it.
 func enrolled(t *testing.T, s *server.Server, name string) *identity.Identity {
 	t.Helper()
-	id, err := identity.Open(t.TempDir())
+	id, err := identity.Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -230,7 +230,7 @@ func (l *Library) mend(g store.Generation) {
 
 // open reads a generation from disk and checks that all of it is there.
 func (l *Library) open(g store.Generation) (Active, error) {
-	m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature})
+	m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}, true)
 	if err != nil {
 		return Active{}, err
 	}

@@ -32,45 +32,15 @@ const (
 	NotInstalled State = "not installed"
 )
 
-// systemdUnit is our own. Compared with the library's: the service says when it is ready, is started again after 2 s and not
-// after 2 min, needs no network to start, has a state folder made by systemd, and may do only what it has to: listen on ports
-// below 1024, hear raw frames, set the clock.
-//
-// It runs as root without root's power over files, not as a user of its own: its settings hold a join token and belong to
-// root, and this library can't make users.
-const systemdUnit = `[Unit]
-Description={{Description}}
-After=network.target
-
-[Service]
-Type=notify
-ExecStart={{Path | cmdEscape}}{{range Arguments}} {{. | cmd}}{{end}}
-Restart=always
-RestartSec=2
-StateDirectory={{Name}}
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SYS_TIME
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectControlGroups=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
-RestrictNamespaces=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-
-[Install]
-WantedBy=multi-user.target
-`
+// sysV is what the library calls System V init.
+const sysV = "unix-systemv"
 
 // open makes the library's handle.
 func open(c Config, i service.Interface) (service.Service, error) {
 	s, err := service.New(i, &service.Config{
 		Name: c.Name, DisplayName: c.DisplayName, Description: c.Description,
 		Executable: c.Executable, Arguments: c.Args,
-		Option: service.KeyValue{"SystemdScript": systemdUnit},
+		Option: service.KeyValue{"SystemdScript": systemdUnit(c)},
 	})
 	if errors.Is(err, service.ErrNoServiceSystemDetected) {
 		return nil, errors.New("this machine has no service manager that is known (systemd, SysV, OpenRC, launchd, Windows); start `vitrine run` by whatever it has")
@@ -137,6 +107,12 @@ func Status(c Config) (State, error) {
 		return NotInstalled, nil
 	case err != nil && err.Error() == "service in failed state":
 		return Failed, nil
+	case err != nil && s.Platform() == sysV:
+		// The library takes the exit code by which an init script says "stopped" for a failure.
+		if _, err := os.Stat("/etc/init.d/" + c.Name); err != nil {
+			return NotInstalled, nil
+		}
+		return Stopped, nil
 	case err != nil:
 		return "", fmt.Errorf("asking %s: %w", s.Platform(), err)
 	case status == service.StatusRunning:

@@ -15,8 +15,8 @@ import (
 type SendOptions struct {
 	// Password is a SecureOn password of 4 or 6 bytes; nil for none.
 	Password []byte
-	// Broadcast is the address to send to, in place of 255.255.255.255 and each interface's own broadcast address. It may
-	// be any address, for a relay in another network.
+	// Broadcast is the address to send to, in place of each interface's own broadcast address. It may be any address, for a
+	// relay in another network.
 	Broadcast netip.Addr
 	// Interface is the one to use; empty uses all.
 	Interface string
@@ -96,15 +96,16 @@ func destinations(interfaces []network.Interface, o SendOptions) []netip.Addr {
 		return []netip.Addr{o.Broadcast}
 	}
 	var list []netip.Addr
-	if o.Interface == "" && len(interfaces) > 0 {
-		list = append(list, netip.AddrFrom4([4]byte{255, 255, 255, 255}))
-	}
 	for _, i := range interfaces {
 		for _, p := range i.Addrs {
 			if b, ok := broadcastOf(p); ok {
 				list = append(list, b)
 			}
 		}
+	}
+	if len(list) == 0 && o.Interface == "" && len(interfaces) > 0 {
+		// The last resort: it leaves by one interface only, and not at all from a machine without a default route.
+		list = append(list, netip.AddrFrom4([4]byte{255, 255, 255, 255}))
 	}
 	return list
 }

@@ -79,7 +79,8 @@ func findElement(r io.ReaderAt, start, end int64, id uint64) (from, to int64, er
 // length is math.MaxUint64.
 func readVint(r io.ReaderAt, start, end int64, isSize bool) (value uint64, length int64, err error) {
 	var b [8]byte
-	n, err := r.ReadAt(b[:min(int64(len(b)), max(end-start, 0))], start)
+	// Fewer bytes than that, at the end of the file, may be enough.
+	n, _ := r.ReadAt(b[:min(int64(len(b)), max(end-start, 0))], start)
 	if n == 0 || b[0] == 0 {
 		return 0, 0, errBadBox
 	}
