@@ -266,10 +266,13 @@ func (a *Agent) desired(d protocol.Desired) {
 // sessionChanged follows the session with the page, the clock and the content.
 func (a *Agent) sessionChanged(s protocol.SessionStatus) {
 	a.showState()
-	if s.State == protocol.StateConnected {
+	// A wish may come in the moment before the session counts as connected.
+	if s.State == protocol.StateConnecting || s.State == protocol.StateConnected {
 		a.mu.Lock()
 		a.contentServer = s.Server
 		a.mu.Unlock()
+	}
+	if s.State == protocol.StateConnected {
 		a.followTime()
 		a.library.Refresh()
 	}

@@ -29,7 +29,7 @@ slide 1-welcome <<'HTML'
 <body style="background: linear-gradient(168deg, #14213d 0%, #3d3a5c 38%, #b5616a 68%, #f4a259 100%)">
 <div style="position:absolute; left:815px; top:330px; width:230px; height:230px; border-radius:50%; background:#ffe3a8; box-shadow:0 0 140px 40px #ffcf7a88"></div>
 <div style="position:absolute; left:-60px; right:-60px; top:500px; height:320px; background:#1d2440; border-radius:50% 46% 0 0 / 26% 18% 0 0"></div>
-<div style="position:absolute; left:520px; right:-160px; top:560px; height:260px; background:#141a31; border-radius:44% 56% 0 0 / 34% 30% 0 0"></div>
+<div style="position:absolute; left:470px; right:-260px; top:575px; height:400px; background:#141a31; border-radius:50%"></div>
 <div style="position:absolute; left:90px; top:120px"><p class="small">Harbour House</p><h1 style="font-size:104px; line-height:1.08; margin-top:22px">Good morning.<br>Welcome.</h1></div>
 HTML
 

@@ -34,7 +34,7 @@ const handlers = {
     screen.show(message);
   },
   identify({name, seconds}) {
-    identify.show(name, seconds, (status.addresses ?? []).join('   '));
+    identify.show(name, seconds, (status.addresses ?? []).join(' · '));
   },
   time(message) {
     screen.clock.answer(message);

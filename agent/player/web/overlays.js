@@ -12,7 +12,7 @@ class Wait extends HTMLElement {
     this.#put('state', WORDS[state] ?? state);
     this.#put('name', name);
     this.#put('message', message);
-    this.#put('addresses', (addresses ?? []).join('   '));
+    this.#put('addresses', (addresses ?? []).join(' · '));
     this.#put('version', version);
   }
 
