@@ -28,15 +28,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// unavailable skips a test that lacks something, or fails it where nothing may be lacking.
-func unavailable(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal("needs ", what)
-	}
-	t.Skip("needs ", what)
-}
-
 // loopbackName is "lo" on Linux.
 func loopbackName(t testing.TB) string {
 	t.Helper()

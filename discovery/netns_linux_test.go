@@ -227,3 +227,12 @@ func TestFindsWsdd(t *testing.T) {
 		t.Errorf("found %+v", d)
 	}
 }
+
+// unavailable skips a test that lacks something, or fails it where nothing may be lacking.
+func unavailable(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal("needs ", what)
+	}
+	t.Skip("needs ", what)
+}

@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,13 +66,13 @@ type process struct {
 	news  chan struct{}
 }
 
-// start runs a program with a JSON log until the end of the test. A prefix, such as `ip netns exec NAME`, may go before it.
+// start runs a program with a JSON log until the end of the test. A prefix, such as `ip netns exec NAME`, which
+// becomes the program, may go before it.
 func start(t *testing.T, prefix []string, name string, args ...string) *process {
 	t.Helper()
 	argv := append(append(append([]string{}, prefix...), program(name)), append(args, "--log-format", "json", "--log", "debug")...)
 	p := &process{t: t, name: name, ended: make(chan struct{}), news: make(chan struct{})}
 	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +105,7 @@ func (p *process) read(log io.Reader) {
 
 // kill ends the process as a power cut would.
 func (p *process) kill() {
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	_ = p.cmd.Process.Kill() // it may have ended by itself
 	<-p.ended
 	if p.t.Failed() {
 		p.mu.Lock()

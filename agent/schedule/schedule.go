@@ -60,20 +60,20 @@ func New(m *manifest.Manifest) (*Schedule, error) {
 	if _, ok := m.Presentations[m.Schedule.Default]; !ok {
 		return nil, fmt.Errorf("schedule.default: there is no presentation %q", m.Schedule.Default)
 	}
-	zone, err := time.LoadLocation(m.Timezone)
+	zone, err := m.Location()
 	if err != nil {
-		return nil, fmt.Errorf("timezone: %w", err)
+		return nil, err
 	}
 	s := &Schedule{fallback: m.Schedule.Default}
 	for i, e := range m.Schedule.Events {
-		resolved, err := resolve(e, zone)
+		start, end, err := e.Times(zone)
 		if err != nil {
-			return nil, fmt.Errorf("schedule.events[%d]: %w", i, err)
+			return nil, fmt.Errorf("schedule.events[%d].%w", i, err)
 		}
 		if _, ok := m.Presentations[e.Presentation]; !ok {
 			return nil, fmt.Errorf("schedule.events[%d].presentation: there is no presentation %q", i, e.Presentation)
 		}
-		s.events = append(s.events, resolved)
+		s.events = append(s.events, event{e.Presentation, start.UTC(), end.UTC(), e.Priority})
 	}
 	s.spans = spansOf(s.events)
 	return s, nil

@@ -147,8 +147,12 @@ func (l *Library) Run(ctx context.Context) error {
 	}
 	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
 	for ctx.Err() == nil {
+		select {
+		case <-l.news: // the sync that begins now has it
+		default:
+		}
 		err := l.sync(ctx)
-		if err == nil || errors.Is(err, context.Canceled) {
+		if err == nil || errors.Is(err, errSuperseded) {
 			retry.Reset()
 			l.wait(ctx, 0)
 			continue
@@ -178,6 +182,9 @@ func (l *Library) wait(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// errSuperseded says that another generation is wanted, or that the task ends.
+var errSuperseded = errors.New("another programme is wanted meanwhile")
 
 // A finalError is one that only another manifest can cure.
 type finalError struct{ error }

@@ -1,11 +1,9 @@
 package manifest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,7 +13,8 @@ import (
 
 // Parse reads a manifest and checks all of it. Fields that this version doesn't know are ignored, but for those that the
 // protocol has and this version can't honour: without them the wrong thing would be on the screen, so that they are errors.
-// An error names the field.
+// So is a name that is there twice, or in capitals. An error names the field, such as
+// presentations.welcome.zones[1].playlist[3].seconds.
 func Parse(data []byte) (*Manifest, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("manifest: %d bytes are more than the limit of %d", len(data), MaxSize)
@@ -24,71 +23,20 @@ func Parse(data []byte) (*Manifest, error) {
 		return nil, errors.New("manifest: is not UTF-8")
 	}
 	var m Manifest
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	if err := decoder.Decode(&m); err != nil {
-		return nil, fmt.Errorf("manifest: %w", explain(data, err))
+	err := json.Unmarshal(data, &m)
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("manifest: there is something after the document")
-	}
-	if err := refuseUnsupported(data); err != nil {
+	if err := checkForm(data, err != nil); err != nil {
 		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	return &m, nil
-}
-
-// explain makes the decoder's error name the field alone. The decoder doesn't tell where a time or a digest was that it
-// couldn't read; the document has them in three places only.
-func explain(data []byte, err error) error {
-	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
-		return fmt.Errorf("%s: a %s can't be here", t.Field, t.Value)
-	}
-	var probe struct {
-		Issued json.RawMessage            `json:"issued"`
-		Assets map[string]json.RawMessage `json:"assets"`
-	}
-	if json.Unmarshal(data, &probe) != nil {
-		return err
-	}
-	var issued time.Time
-	if probe.Issued != nil && json.Unmarshal(probe.Issued, &issued) != nil {
-		return fmt.Errorf("issued: %.60s is not a time such as \"2026-11-23T08:00:00Z\"", probe.Issued)
-	}
-	for name := range probe.Assets {
-		if _, err := digest.Parse(name); err != nil && name != "" {
-			return fmt.Errorf("assets: %w", err)
-		}
-	}
-	return fmt.Errorf("presentations: the asset of an item: %w", err)
-}
-
-// unsupported has the fields of the protocol that this version can't honour yet.
-type unsupported struct {
-	Schedule struct {
-		Operating json.RawMessage `json:"operating"`
-		Events    []struct {
-			RRule json.RawMessage `json:"rrule"`
-		} `json:"events"`
-	} `json:"schedule"`
-}
-
-func refuseUnsupported(data []byte) error {
-	var u unsupported
-	if err := json.Unmarshal(data, &u); err != nil {
-		return fmt.Errorf("manifest: %w", explain(data, err))
-	}
-	if u.Schedule.Operating != nil {
-		return errors.New("schedule.operating: this version of the viewer has no operating hours yet; leave it out")
-	}
-	for i, e := range u.Schedule.Events {
-		if e.RRule != nil {
-			return fmt.Errorf("schedule.events[%d].rrule: this version of the viewer has no recurring events yet; list each one", i)
-		}
-	}
-	return nil
 }
 
 // Marshal checks a manifest and gives the bytes to publish: the same manifest always gives the same bytes.

@@ -87,6 +87,17 @@ func TestParseRefusesBrokenDocuments(t *testing.T) {
 	}
 }
 
+// The place of an error may be anywhere in what a stranger wrote, and must still fit into a line of a log.
+func TestErrorOfADeepPlaceIsShort(t *testing.T) {
+	const depth = 5000
+	name := strings.Repeat("n", 500)
+	deep := strings.Repeat(`{"`+name+`":`, depth) + `{"x": 1, "x": 1}` + strings.Repeat("}", depth)
+	_, err := manifest.Parse([]byte(strings.Replace(good, `"version": 1`, `"version": 1, "later": `+deep, 1)))
+	if err == nil || !strings.Contains(err.Error(), "x: is there twice") || len(err.Error()) > 1200 {
+		t.Errorf("error of %d bytes", len(err.Error()))
+	}
+}
+
 func TestMarshal(t *testing.T) {
 	m := parse(t, good)
 	data, err := manifest.Marshal(m)
@@ -140,6 +151,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(`{"version":1,"schedule":{"events":[{}]}}`))
 	f.Add([]byte(`null`))
+	f.Add([]byte(strings.Replace(good, `"seconds": 10`, `"seconds": "x"`, 1)))
+	f.Add([]byte(`{"later":[[{"x":1,"x":2}]],"ISSUED":5}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := manifest.Parse(data)
 		if err != nil {
@@ -158,4 +171,28 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("not stable (%v):\n%s\n%s", err, out, second)
 		}
 	})
+}
+
+// A viewer on a small board reads its manifest at every start: 2,000 assets, each shown once.
+func BenchmarkParse(b *testing.B) {
+	m, err := manifest.Parse([]byte(good))
+	if err != nil {
+		b.Fatal(err)
+	}
+	zone := &m.Presentations["lunch"].Zones[0]
+	for i := range 2000 {
+		d := digest.Of([]byte{byte(i), byte(i >> 8)})
+		m.Assets[d] = manifest.Asset{Size: 1, Type: "image/jpeg", Name: "a.jpg"}
+		zone.Playlist = append(zone.Playlist, manifest.Item{Type: manifest.Image, Asset: d, Seconds: 10})
+	}
+	data, err := manifest.Marshal(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := manifest.Parse(data); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

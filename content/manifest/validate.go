@@ -258,8 +258,8 @@ func isColour(s string) bool {
 
 // quoteName keeps a name from breaking an error message.
 func quoteName(name string) string {
-	if len(name) > 60 {
-		name = name[:60] + "…"
+	if len(name) > 80 { // a digest must still fit
+		name = name[:80] + "…"
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

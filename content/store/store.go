@@ -67,7 +67,7 @@ func Open(dir string, c Config) (*Store, error) {
 		c.Free = diskspace.Free
 	}
 	s := &Store{dir: dir, free: c.Free, log: c.Log}
-	if err := os.MkdirAll(filepath.Join(dir, assetDir), 0o755); err != nil {
+	if err := s.makeFolder(); err != nil {
 		return nil, fmt.Errorf("content folder: %w", err)
 	}
 	var err error
@@ -88,14 +88,44 @@ func Open(dir string, c Config) (*Store, error) {
 // Close lets another process open the folder. The store must not be used any more.
 func (s *Store) Close() error { return s.lock.Unlock() }
 
+// makeFolder makes the content folder, and the way to it durable, from the assets up to the folder that was there before.
+// Of a folder above that may not be synced, as when this user may pass through it but not read it, only the log tells:
+// what is on disk must play in any case.
+func (s *Store) makeFolder() error {
+	dir := filepath.Clean(s.dir)
+	top := filepath.Dir(dir)
+	for parent := filepath.Dir(top); parent != top && !exists(top); parent = filepath.Dir(top) {
+		top = parent
+	}
+	if err := os.MkdirAll(filepath.Join(dir, assetDir), 0o755); err != nil {
+		return err
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if err := atomicfile.SyncDir(at); err != nil {
+			s.log.Warn("A folder's name may be lost in a power cut", "err", err)
+		}
+		if at == top || at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // clearIncoming removes what was being written when the power went.
 func (s *Store) clearIncoming() error {
-	halfWritten, err := filepath.Glob(filepath.Join(s.dir, ".*.tmp-*"))
+	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range halfWritten {
-		if err := os.Remove(path); err != nil {
+	for _, entry := range entries {
+		if halfWritten, _ := filepath.Match(".*.tmp-*", entry.Name()); !halfWritten {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil {
 			return err
 		}
 	}

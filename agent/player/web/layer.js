@@ -9,6 +9,7 @@ const FADE = 800;
 // renderers put an item into a layer. Each resolves, when the item can be shown at once, to
 //   start()  sets it going, resolves when there is something to see
 //   ended    a promise of its own end, null for what has none
+//   drawn()  resolves when it is really on the screen; for what is drawn later than its layer
 // and frees what it holds when its signal aborts.
 const renderers = {image, text, video};
 
@@ -51,14 +52,24 @@ export class Layer {
   // reveal shows the layer, and resolves when it alone is to be seen. A fade goes over what was there, never through black.
   async reveal(transition, longest) {
     this.#element.dataset.state = 'shown';
-    if (transition !== 'fade') {
-      await painted();
-      return;
-    }
+    await (transition === 'fade' ? this.#fade(longest) : this.#cut());
+    await painted();
+  }
+
+  // A video comes out a frame or two after the layer that it is in. Until then what was on before has to show through.
+  async #cut() {
+    if (!this.#media.drawn) return;
+    const {style} = this.#element;
+    const background = style.backgroundColor;
+    style.backgroundColor = 'transparent';
+    await this.#media.drawn();
+    style.backgroundColor = background;
+  }
+
+  async #fade(longest) {
     const length = Math.min(FADE, longest / 2);
     const fade = this.#element.animate([{opacity: 0}, {opacity: 1}], {duration: length, easing: 'ease-in-out'});
     await within(fade.finished, length + 250, 'hidden tab').catch(() => fade.cancel());
-    await painted();
   }
 
   // release takes the layer away.

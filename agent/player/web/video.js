@@ -1,7 +1,7 @@
 import {sleep} from './timing.js';
 
 const STALL = 10_000;
-const FIRST_FRAME = 1000;
+const NO_FRAME = 500;
 
 // video puts a video into parent and resolves once it can play through without a stop, from the given second on. Muted, because
 // browsers don't let a page start sound by itself.
@@ -19,7 +19,7 @@ export async function video(item, parent, {into, signal}) {
     element.currentTime = Math.min(into, element.duration - 0.1);
     await happens(element, 'seeked');
   }
-  return {ended: finish(element, signal), start: () => start(element)};
+  return {ended: finish(element, signal), start: () => start(element), drawn: () => frame(element)};
 }
 
 // free gives the decoder back now, and not when the garbage is collected.
@@ -29,13 +29,19 @@ function free(element) {
   element.load();
 }
 
-// start plays, and resolves when the first frame is there to be seen.
+// start plays, and resolves when the first frame is there.
 async function start(element) {
-  const frame = new Promise((resolve) => {
+  const first = frame(element);
+  await element.play();
+  await first;
+}
+
+// frame resolves with the next frame of the video. One that has come to its end has no more, and a hidden tab draws none.
+function frame(element) {
+  const next = new Promise((resolve) => {
     element.requestVideoFrameCallback?.(resolve);
   });
-  await element.play();
-  await Promise.race([frame, sleep(FIRST_FRAME)]);
+  return Promise.race([next, sleep(NO_FRAME)]);
 }
 
 // happens resolves at an event of the video, and rejects when the video fails.

@@ -1,0 +1,207 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vitrine/agent/protocol"
+)
+
+// nobody is an identity that is enrolled and trusts no one.
+type nobody struct{}
+
+func (nobody) Viewer() (string, bool)              { return "v1", true }
+func (nobody) TLS(...string) (*tls.Config, error)  { return &tls.Config{}, nil }
+func (nobody) Enrol(context.Context, string) error { return errors.New("not here") }
+
+// config is that of a session that finds nothing.
+func config(t *testing.T) Config {
+	t.Helper()
+	return Config{
+		Identity: nobody{},
+		Servers:  func() []string { return nil },
+		Discover: func(context.Context, func(string)) error { return nil },
+		Report:   func() protocol.Reported { return protocol.Reported{} },
+		Desired:  func(protocol.Desired) {},
+		Changed:  func(protocol.SessionStatus) {},
+		Journal:  filepath.Join(t.TempDir(), "commands.json"),
+	}
+}
+
+// newSession makes a session; inside a synctest bubble, so that its channels belong to the bubble.
+func newSession(t *testing.T, c Config) *Session {
+	t.Helper()
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A command that was begun before a crash must be known afterwards, or it would be run twice.
+func TestJournalSurvivesRestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "commands.json")
+	j, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := protocol.Result{ID: "a", State: protocol.ResultFailed, Error: "the agent stopped while it ran the command"}
+	done := protocol.Result{ID: "b", State: protocol.ResultDone}
+	for _, r := range []protocol.Result{begun, {ID: "b", State: protocol.ResultFailed}, done} {
+		if err := j.put(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []protocol.Result{begun, done} {
+		if got, ok := again.find(want.ID); !ok || got != want {
+			t.Errorf("%s: %+v, %v", want.ID, got, ok)
+		}
+	}
+	for i := range journalSize {
+		if err := again.put(protocol.Result{ID: fmt.Sprint(i), State: protocol.ResultDone}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := again.find("a"); ok || len(again.results) != journalSize {
+		t.Errorf("the journal grows without end: %d", len(again.results))
+	}
+}
+
+func TestDamagedJournalIsSetAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "commands.json")
+	if err := os.WriteFile(path, []byte(`[{"id":`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := openJournal(path); err != nil || len(j.results) != 0 {
+		t.Errorf("%+v, %v", j, err)
+	}
+	if _, err := os.Stat(path + ".damaged"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Known addresses come one after the other, found ones at once, and none twice.
+func TestCandidates(t *testing.T) {
+	c := config(t)
+	c.Servers = func() []string { return []string{"a:1", "b:1", "a:1"} }
+	c.Discover = func(_ context.Context, found func(string)) error {
+		found("x:1")
+		found("b:1")
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(t, c)
+		s.remember("last:1")
+		began := time.Now()
+		var got []string
+		for addr := range s.candidates(t.Context()) {
+			got = append(got, addr)
+		}
+		seen := strings.Join(got, " ")
+		if len(got) != 4 || !strings.Contains(seen, "x:1") || strings.Index(seen, "last:1") > strings.Index(seen, "a:1") {
+			t.Errorf("candidates %v", got)
+		}
+		if took := time.Since(began); took > 4*attemptDelay {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// A search that is given up must not leave goroutines behind; the bubble would not end.
+func TestCandidatesEndWithTheirContext(t *testing.T) {
+	c := config(t)
+	c.Servers = func() []string { return []string{"a:1", "b:1"} }
+	c.Discover = func(ctx context.Context, _ func(string)) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(t, c)
+		ctx, cancel := context.WithCancel(t.Context())
+		candidates := s.candidates(ctx)
+		<-candidates
+		cancel()
+		drain(candidates)
+	})
+}
+
+// Without any server the session goes on looking, at growing intervals, and says why it has none.
+func TestSearchGoesOn(t *testing.T) {
+	searches := 0
+	c := config(t)
+	c.Discover = func(context.Context, func(string)) error {
+		searches++
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		if searches < 60 || searches > 700 {
+			t.Errorf("%d searches in an hour", searches)
+		}
+		if status := s.Status(); status.State == protocol.StateConnected || !strings.Contains(status.Error, "no server found") {
+			t.Errorf("status %+v", status)
+		}
+	})
+}
+
+func TestKickEndsTheWait(t *testing.T) {
+	c := config(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(t, c)
+		began := time.Now()
+		s.Kick()
+		if kicked := s.wait(t.Context(), time.Hour); !kicked || time.Since(began) > 0 {
+			t.Errorf("kicked %v after %v", kicked, time.Since(began))
+		}
+	})
+}
+
+func TestEventsWaitInOrderAndBounded(t *testing.T) {
+	s := newSession(t, config(t))
+	for i := range maxEvents + 5 {
+		s.Event("x", fmt.Sprint(i), time.Unix(int64(i), 0))
+	}
+	if len(s.events) != maxEvents || s.events[0].Message != "5" {
+		t.Errorf("%d events, the first is %q", len(s.events), s.events[0].Message)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	addr := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 7237}
+	dial := func(err error) error {
+		return fmt.Errorf("10.0.0.5:7237: %w", &net.OpError{Op: "dial", Net: "tcp", Addr: addr, Err: os.NewSyscallError("connect", err)})
+	}
+	for want, err := range map[string]error{
+		"10.0.0.5:7237 refused the connection": dial(syscall.ECONNREFUSED),
+		"10.0.0.5:7237 can't be reached":       dial(syscall.EHOSTUNREACH),
+		"10.0.0.5:7237 does not answer":        dial(context.DeadlineExceeded),
+		"no server found":                      errNoServer,
+		"enrol it again":                       errors.New("10.0.0.5:7237: enrol it again"),
+	} {
+		if got := explain(err); !strings.Contains(got, want) {
+			t.Errorf("%v: %q, want %q in it", err, got, want)
+		}
+	}
+	if got := explain(nil); got != "" {
+		t.Errorf("no error: %q", got)
+	}
+}
