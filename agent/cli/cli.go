@@ -44,6 +44,12 @@ type Command struct {
 	Commands []Command
 }
 
+// With gives a command its function; the two are apart because the function needs the command for its help.
+func (c Command) With(run func(ctx context.Context, env Env, args []string) error) Command {
+	c.Run = run
+	return c
+}
+
 // A UsageError is a command line that can't be understood.
 type UsageError struct{ Reason string }
 

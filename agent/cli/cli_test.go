@@ -123,10 +123,12 @@ func TestWords(t *testing.T) {
 	}
 }
 
-func TestPrintVersion(t *testing.T) {
+func TestVersionCommand(t *testing.T) {
 	var out bytes.Buffer
-	if err := cli.PrintVersion(cli.Env{Stdout: &out, Version: "1.2"}, "prog", true); err != nil {
-		t.Fatal(err)
+	env := cli.Env{Stdout: &out, Stderr: &out, Version: "1.2", Args: []string{"version", "--json"}}
+	program := cli.Command{Name: "prog", Commands: []cli.Command{cli.VersionCommand("prog")}}
+	if code := cli.Main(context.Background(), program, env); code != 0 {
+		t.Fatal(out.String())
 	}
 	var v struct{ Program, Version string }
 	if err := json.Unmarshal(out.Bytes(), &v); err != nil || v.Program != "prog" || v.Version != "1.2" {

@@ -1,13 +1,26 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"time"
 )
 
-// PrintVersion prints what a program is, for `version`.
-func PrintVersion(env Env, program string, asJSON bool) error {
+// VersionCommand is the command `version` of a program.
+func VersionCommand(program string) Command {
+	c := Command{Name: "version", Summary: "print the version", Usage: "[--json]"}
+	return c.With(func(_ context.Context, env Env, args []string) error {
+		flags := Flags(env, program+" version", c)
+		asJSON := flags.Bool("json", false, "print JSON")
+		if _, err := flags.Parse(args, 0, 0); err != nil {
+			return err
+		}
+		return printVersion(env, program, *asJSON)
+	})
+}
+
+func printVersion(env Env, program string, asJSON bool) error {
 	if asJSON {
 		return WriteJSON(env.Stdout, struct {
 			Program string    `json:"program"`

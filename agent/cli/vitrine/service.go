@@ -32,11 +32,11 @@ func serviceTree() cli.Command {
 	tree := cli.Command{Name: "service", Summary: "install, start, stop and remove the viewer as a service of this machine"}
 	for _, a := range serviceActions {
 		c := cli.Command{Name: a.name, Summary: a.summary, Usage: "[--json]"}
-		tree.Commands = append(tree.Commands, with(c, func(_ context.Context, env cli.Env, args []string) error {
+		tree.Commands = append(tree.Commands, c.With(func(_ context.Context, env cli.Env, args []string) error {
 			return serviceAction(env, c, args, a.done, a.do)
 		}))
 	}
-	tree.Commands = append(tree.Commands, with(serviceStatusCommand, serviceStatus))
+	tree.Commands = append(tree.Commands, serviceStatusCommand.With(serviceStatus))
 	return tree
 }
 

@@ -33,9 +33,9 @@ func tokenTree() cli.Command {
 		Name:    "token",
 		Summary: "make, list and revoke join tokens",
 		Commands: []cli.Command{
-			with(tokenCreateCommand, tokenCreate),
-			with(tokenListCommand, tokenList),
-			with(tokenRevokeCommand, tokenRevoke),
+			tokenCreateCommand.With(tokenCreate),
+			tokenListCommand.With(tokenList),
+			tokenRevokeCommand.With(tokenRevoke),
 		},
 	}
 }

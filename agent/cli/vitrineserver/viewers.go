@@ -37,9 +37,9 @@ func viewersTree() cli.Command {
 		Name:    "viewers",
 		Summary: "list the viewers, and have one do something",
 		Commands: []cli.Command{
-			with(viewersListCommand, viewersList),
-			with(viewersIdentifyCommand, commander(viewersIdentifyCommand, protocol.CommandIdentify)),
-			with(viewersRefreshCommand, commander(viewersRefreshCommand, protocol.CommandRefresh)),
+			viewersListCommand.With(viewersList),
+			viewersIdentifyCommand.With(commander(viewersIdentifyCommand, protocol.CommandIdentify)),
+			viewersRefreshCommand.With(commander(viewersRefreshCommand, protocol.CommandRefresh)),
 		},
 	}
 }

@@ -2,7 +2,6 @@
 package vitrineserver
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 
@@ -15,34 +14,13 @@ func Program() cli.Command {
 		Name:    "vitrine-server",
 		Summary: "vitrine-server is the server for one site of Vitrine viewers.",
 		Commands: []cli.Command{
-			with(runCommand, run),
-			with(demoCommand, demo),
+			runCommand.With(run),
+			demoCommand.With(demo),
 			tokenTree(),
 			viewersTree(),
-			with(versionCommand, version),
+			cli.VersionCommand("vitrine-server"),
 		},
 	}
-}
-
-// with gives a command its function; the two are apart because the function needs the command for its help.
-func with(c cli.Command, run func(context.Context, cli.Env, []string) error) cli.Command {
-	c.Run = run
-	return c
-}
-
-var versionCommand = cli.Command{
-	Name:    "version",
-	Summary: "print the version",
-	Usage:   "[--json]",
-}
-
-func version(_ context.Context, env cli.Env, args []string) error {
-	flags := cli.Flags(env, "vitrine-server version", versionCommand)
-	asJSON := flags.Bool("json", false, "print JSON")
-	if _, err := flags.Parse(args, 0, 0); err != nil {
-		return err
-	}
-	return cli.PrintVersion(env, "vitrine-server", *asJSON)
 }
 
 // stateFlag adds --state, the folder of the site.
