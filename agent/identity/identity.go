@@ -77,11 +77,14 @@ func Open(dir string, log *slog.Logger) (*Identity, error) {
 	return id, nil
 }
 
-// setAside takes a damaged file away from its name. The error is that of renaming.
+// setAside takes a damaged file away from its name. The error is that of renaming, but for a disk that takes no writes.
 func (id *Identity) setAside(file string, reason error, log *slog.Logger) error {
 	log.Error("The viewer's identity is damaged and is set aside; enrol this viewer again", "file", filepath.Join(id.dir, file), "err", reason)
 	path := filepath.Join(id.dir, file)
-	return os.Rename(path, path+".damaged")
+	if err := os.Rename(path, path+".damaged"); !atomicfile.IsDiskFault(err) {
+		return err
+	}
+	return nil
 }
 
 // openKey reads the private key, or makes one.
@@ -101,7 +104,11 @@ func (id *Identity) openKey(log *slog.Logger) (crypto.Signer, error) {
 	if err := id.setAside(keyFile, err, log); err != nil {
 		return nil, err
 	}
-	return newKey(path)
+	fresh, err := newKey(path)
+	if atomicfile.IsDiskFault(err) {
+		return fresh, nil // it serves until the next start
+	}
+	return fresh, err
 }
 
 func parseKey(data []byte) (crypto.Signer, error) {

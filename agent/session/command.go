@@ -77,7 +77,7 @@ func openJournal(path string) (*journal, error) {
 	}
 	if json.Unmarshal(data, &j.results) != nil {
 		j.results = nil
-		if err := os.Rename(path, path+".damaged"); err != nil {
+		if err := os.Rename(path, path+".damaged"); err != nil && !atomicfile.IsDiskFault(err) {
 			return nil, fmt.Errorf("journal of commands: %w", err)
 		}
 	}

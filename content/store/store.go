@@ -58,7 +58,8 @@ type Store struct {
 }
 
 // Open opens the content folder at dir, which it makes if need be. What a crash left half-written is removed; a folder that
-// another process has open is refused.
+// another process has open is refused. A disk that is full, read-only or damaged is not: what is on it is to play, and
+// only what would be written to it fails.
 func Open(dir string, c Config) (*Store, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -70,14 +71,9 @@ func Open(dir string, c Config) (*Store, error) {
 	if err := s.makeFolder(); err != nil {
 		return nil, fmt.Errorf("content folder: %w", err)
 	}
-	var err error
-	if s.lock, err = filelock.Take(filepath.Join(dir, lockFile)); err != nil {
-		if errors.Is(err, filelock.ErrLocked) {
-			err = fmt.Errorf("%w; is a viewer already running?", err)
-		}
-		return nil, fmt.Errorf("content folder: %w", err)
-	}
-	if err := s.clearIncoming(); err != nil {
+	if err := s.prepareWrites(); atomicfile.IsDiskFault(err) {
+		s.log.Error("The disk takes no writes: what is on it plays on, and nothing new can be fetched", "err", err)
+	} else if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("content folder: %w", err)
 	}
@@ -85,8 +81,25 @@ func Open(dir string, c Config) (*Store, error) {
 	return s, nil
 }
 
+// prepareWrites does what has to be done before anything is written.
+func (s *Store) prepareWrites() (err error) {
+	s.lock, err = filelock.Take(filepath.Join(s.dir, lockFile))
+	if errors.Is(err, filelock.ErrLocked) {
+		err = fmt.Errorf("%w; is a viewer already running?", err)
+	}
+	if err != nil {
+		return err
+	}
+	return s.clearIncoming()
+}
+
 // Close lets another process open the folder. The store must not be used any more.
-func (s *Store) Close() error { return s.lock.Unlock() }
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Unlock()
+}
 
 // makeFolder makes the content folder, and the way to it durable, from the assets up to the folder that was there before.
 // Of a folder above that may not be synced, as when this user may pass through it but not read it, only the log tells:

@@ -7,9 +7,11 @@ package atomicfile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Write replaces the file at path by data, with the given permissions, and returns once the new content and its name are
@@ -43,6 +45,17 @@ func Write(path string, data []byte, perm os.FileMode) (err error) {
 		return err
 	}
 	return SyncDir(dir)
+}
+
+// IsDiskFault tells whether an error says that the disk takes no more writes: it is full, was made read-only, as Linux does
+// after damage, or failed. What is on it may still be read.
+func IsDiskFault(err error) bool {
+	for _, fault := range []error{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO} {
+		if errors.Is(err, fault) {
+			return true
+		}
+	}
+	return false
 }
 
 // WriteJSON is Write of v as indented JSON with a final newline, for state that a person may want to read.

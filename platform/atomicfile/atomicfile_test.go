@@ -2,9 +2,11 @@ package atomicfile_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"vitrine/platform/atomicfile"
@@ -79,5 +81,18 @@ func assertOnly(t *testing.T, path string) {
 	}
 	if len(entries) != 1 || entries[0].Name() != filepath.Base(path) {
 		t.Errorf("folder holds %v, want only %s", entries, filepath.Base(path))
+	}
+}
+
+func TestIsDiskFault(t *testing.T) {
+	for _, err := range []error{&os.PathError{Err: syscall.EROFS}, fmt.Errorf("x: %w", syscall.ENOSPC), syscall.EIO} {
+		if !atomicfile.IsDiskFault(err) {
+			t.Errorf("%v is one", err)
+		}
+	}
+	for _, err := range []error{nil, os.ErrPermission, os.ErrNotExist} {
+		if atomicfile.IsDiskFault(err) {
+			t.Errorf("%v is none", err)
+		}
 	}
 }
