@@ -3,6 +3,9 @@ package cmd_test
 import (
 	"image/color"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +22,8 @@ func TestMainJob(t *testing.T) {
 	s := newSite(t)
 	server, addr := s.serve(t, "127.0.0.1:0")
 	state := t.TempDir()
-	viewer, page := view(t, state, s.token(t))
+	token := s.token(t)
+	viewer, page := view(t, state, token)
 
 	viewer.await("Found a server by a WS-Discovery probe")
 	viewer.await("Enrolled at site")
@@ -32,6 +36,9 @@ func TestMainJob(t *testing.T) {
 		t.Errorf("status %+v", first)
 	}
 	mustServe(t, page, first)
+	for _, p := range []*process{server, viewer} {
+		p.mustNotSay(secretsOf(t, token, state)...)
+	}
 
 	server.kill()
 	lost := awaitStatus(t, page, "offline", func(s agent.Status) bool { return s.Session.State == protocol.StateOffline })
@@ -64,6 +71,24 @@ func TestMainJob(t *testing.T) {
 	} else {
 		t.Logf("new picture on after %v", took.Round(time.Millisecond))
 	}
+}
+
+// secretsOf are what must never be in a log: the token's secret, and lines of the viewer's private key.
+func secretsOf(t *testing.T, token, state string) []string {
+	t.Helper()
+	text, err := os.ReadFile(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := protocol.ParseJoinToken(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(state, "identity", "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{parsed.Secret.Reveal(), strings.Split(string(key), "\n")[1]}
 }
 
 // mustServe fetches the page and what it is to show.

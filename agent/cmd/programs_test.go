@@ -121,7 +121,22 @@ func (p *process) kill() {
 	}
 }
 
-// await waits for a log line that contains text, after the first from lines, and gives it.
+// mustNotSay fails the test if the log, which is at its most talkative, has one of these strings.
+func (p *process) mustNotSay(secrets ...string) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.lines {
+		text := fmt.Sprint(line)
+		for _, secret := range secrets {
+			if strings.Contains(text, secret) {
+				p.t.Errorf("%s logs a secret: %s", p.name, text)
+			}
+		}
+	}
+}
+
+// await waits for a log line that contains text, and gives it.
 func (p *process) await(text string) map[string]any {
 	p.t.Helper()
 	deadline := time.After(patience)
