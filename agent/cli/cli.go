@@ -220,7 +220,7 @@ type LogOptions struct {
 
 // Register adds the flags.
 func (o *LogOptions) Register(f *FlagSet) {
-	f.StringVar(&o.Level, "log", "info", "what to log: debug, info, warn or error; `level`")
+	f.StringVar(&o.Level, "log", "info", "`level` of the log: debug, info, warn or error")
 	f.StringVar(&o.Format, "log-format", "text", "`format` of the log: text for people or json for machines")
 	f.StringVar(&o.Prefix, "log-name", "", "`name` to put before every line, when several programs share a terminal")
 }

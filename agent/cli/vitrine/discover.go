@@ -58,7 +58,7 @@ func discover(ctx context.Context, env cli.Env, args []string) error {
 	flags.Var(&o.scopes, "scope", "list devices in this scope, a `uri`; may be repeated, and then all must fit")
 	flags.Var(&o.interfaces, "interface", "network `interface` to use instead of all; may be repeated")
 	flags.Var(&o.hosts, "host", "`host` to ask directly too, such as one behind a router; may be repeated")
-	flags.DurationVar(&o.timeout, "timeout", 3*time.Second, "how long to wait for answers; `duration`")
+	flags.DurationVar(&o.timeout, "timeout", 3*time.Second, "`duration` to wait for answers")
 	flags.BoolVar(&o.watch, "watch", false, "print devices as they come and go")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON, with --watch a line for each device")
 	if _, err := flags.Parse(args, 0, 0); err != nil {

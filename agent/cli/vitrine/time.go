@@ -33,7 +33,7 @@ type timeResult struct {
 func showTime(ctx context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine time", timeCommand)
 	asJSON := flags.Bool("json", false, "print JSON")
-	samples := flags.Int("samples", 8, "how `many` times to ask")
+	samples := flags.Int("samples", 8, "`number` of times to ask")
 	rest, err := flags.Parse(args, 1, 1)
 	if err != nil {
 		return err

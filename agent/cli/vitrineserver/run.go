@@ -28,7 +28,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	flags.StringVar(&c.Role, "role", protocol.RoleMain, "`role` of this server: main or backup")
 	flags.StringVar(&c.Listen, "listen", net.JoinHostPort("", strconv.Itoa(protocol.SessionPort)), "TCP `address` for sessions and content")
 	flags.StringVar(&c.NTP, "ntp", net.JoinHostPort("", strconv.Itoa(protocol.NTPPort)), "UDP `address` for the time service")
-	flags.Float64Var(&c.Seconds, "seconds", 10, "how many `seconds` each picture is on")
+	flags.Float64Var(&c.Seconds, "seconds", 10, "`seconds` for which each picture is on")
 	var options cli.LogOptions
 	options.Register(flags)
 	if _, err := flags.Parse(args, 0, 0); err != nil {

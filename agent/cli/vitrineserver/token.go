@@ -44,8 +44,8 @@ func tokenCreate(_ context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine-server token create", tokenCreateCommand)
 	state := stateFlag(flags)
 	asJSON := flags.Bool("json", false, "print JSON")
-	expires := flags.Duration("expires", 7*24*time.Hour, "how long it works, such as 24h; `duration`")
-	uses := flags.Int("uses", 50, "how `many` viewers may use it; 0 is any number")
+	expires := flags.Duration("expires", 7*24*time.Hour, "`duration` for which it works, such as 24h")
+	uses := flags.Int("uses", 50, "`number` of viewers that may use it; 0 is any")
 	if _, err := flags.Parse(args, 0, 0); err != nil {
 		return err
 	}
