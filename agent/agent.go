@@ -332,7 +332,11 @@ func (a *Agent) woken(e wake.Event) {
 	a.library.Refresh()
 }
 
+// itemFailed tells the server of an item that the page can't show, once: the page tries it again every few seconds. The
+// player has logged it.
 func (a *Agent) itemFailed(f player.Failure) {
-	a.log.Warn("The page can't show an item and skips it", "name", f.Name, "digest", f.Asset.Short(), "err", f.Reason)
+	if f.Again {
+		return
+	}
 	a.session.Event("item-failed", fmt.Sprintf("the page can't show %q: %s", f.Name, f.Reason), a.clock.Now())
 }

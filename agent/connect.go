@@ -68,7 +68,7 @@ func (a *Agent) contentBases() []string {
 	if a.contentServer == "" {
 		return nil
 	}
-	return []string{protocol.SchemeContent + "://" + a.contentServer}
+	return []string{protocol.ContentURL(a.contentServer, "")}
 }
 
 // Times of content connections.
@@ -125,12 +125,9 @@ func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (t *contentTransport) isSite(u *url.URL) bool {
-	for _, base := range t.agent.contentBases() {
-		if base == u.Scheme+"://"+u.Host {
-			return true
-		}
-	}
-	return false
+	t.agent.mu.Lock()
+	defer t.agent.mu.Unlock()
+	return u.Scheme == protocol.SchemeContent && u.Host == t.agent.contentServer
 }
 
 // query is what a server of this viewer's site answers to; before the viewer is enrolled, any server.

@@ -9,11 +9,8 @@ import (
 	"vitrine/agent/protocol"
 )
 
-// The codes of faults.
-const (
-	faultContent = "content"
-	faultSession = "session"
-)
+// faultContent is the code of the fault that the wanted programme can't be had.
+const faultContent = "content"
 
 // faults are what a technician should know at present, one for each code. It is safe for concurrent use.
 type faults struct {

@@ -150,3 +150,22 @@ func TestMainJobBetweenHosts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A network where nobody gives out addresses has IPv6 link-local ones only. They mean something on one interface, whose
+// name is then a part of them ("%eth0"), which URLs write in another way than everything else.
+func TestMainJobWithoutAddresses(t *testing.T) {
+	hosts := bridge(t, "server", "viewer")
+	for _, h := range hosts {
+		command(t, "ip", "-n", h.name, "-4", "addr", "flush", "dev", "eth0")
+	}
+	s := newSite(t)
+	server := start(t, hosts[0].prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e")
+	server.await("The programme is up to date")
+	start(t, hosts[1].prefix(), "vitrine", "run", "--state", t.TempDir(), "--token-file", s.token(t), "--name", "screen")
+	got := hosts[1].await("playing with a measured clock", func(s agent.Status) bool {
+		return connected(s) && playing(s) && s.Clock.Trust == "ntp"
+	})
+	if !strings.HasPrefix(got.Session.Server, "[fe80::") || !strings.HasSuffix(got.Session.Server, "%eth0]:7237") {
+		t.Errorf("connected to %s", got.Session.Server)
+	}
+}

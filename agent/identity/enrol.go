@@ -68,7 +68,7 @@ func post(ctx context.Context, addr string, config *tls.Config, body []byte) (pr
 		},
 	}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+addr+protocol.PathEnroll, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, protocol.ContentURL(addr, protocol.PathEnroll), bytes.NewReader(body))
 	if err != nil {
 		return protocol.EnrollResponse{}, err
 	}

@@ -253,6 +253,7 @@ func (p *Player) noteFailed(m pageMessage) {
 		Asset:        playing.Asset,
 		Name:         playing.Name,
 		Reason:       m.Reason,
+		Again:        !first,
 	})
 }
 

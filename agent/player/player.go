@@ -85,6 +85,8 @@ type Failure struct {
 	Name  string
 	// Reason is in the page's words.
 	Reason string
+	// Again tells that the item has failed before, in the same generation.
+	Again bool
 }
 
 // A Player is the web player. All methods are safe for concurrent use, and none waits for a page.

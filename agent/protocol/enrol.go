@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -21,6 +22,12 @@ const (
 	PathManifests = "/v1/manifests/"
 	PathAssets    = "/v1/assets/"
 )
+
+// ContentURL is the URL of a path on the server at addr ("host:port"). It is not the two with "https://" before them: the zone
+// of a link-local address, as in "[fe80::1%eth0]:7237", is written in another way in URLs (RFC 6874, section 2).
+func ContentURL(addr, path string) string {
+	return (&url.URL{Scheme: SchemeContent, Host: addr, Path: path}).String()
+}
 
 // A Secret is a string that is never shown: it prints, logs and marshals as "[redacted]". Reveal is the one way to its
 // value, so that a search for that word finds every use.

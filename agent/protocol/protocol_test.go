@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -27,6 +28,20 @@ func TestTopics(t *testing.T) {
 	}
 	if protocol.ViewerPublishes(protocol.KindDesired) || protocol.ViewerPublishes(protocol.KindCommand) || !protocol.ViewerPublishes(protocol.KindReported) {
 		t.Error("who publishes what is mixed up")
+	}
+}
+
+func TestContentURL(t *testing.T) {
+	for addr, want := range map[string]string{
+		"10.0.0.5:7237":       "https://10.0.0.5:7237/v1/enroll",
+		"[fd00::5]:7237":      "https://[fd00::5]:7237/v1/enroll",
+		"[fe80::5%eth0]:7237": "https://[fe80::5%25eth0]:7237/v1/enroll",
+	} {
+		got := protocol.ContentURL(addr, protocol.PathEnroll)
+		u, err := url.Parse(got)
+		if got != want || err != nil || u.Host != addr {
+			t.Errorf("%s: %s, %v", addr, got, err)
+		}
 	}
 }
 

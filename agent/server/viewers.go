@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,14 +51,21 @@ func (s *Site) Viewers() ([]Viewer, error) {
 	return viewers, nil
 }
 
-// Viewer is the viewer with that id or name.
+// Viewer is the viewer with that id or name. By id it costs the reading of one file, however many viewers there are: every
+// request and message of a viewer asks.
 func (s *Site) Viewer(idOrName string) (Viewer, error) {
+	if isID(idOrName) {
+		var v Viewer
+		if err := readJSON(s.viewerPath(idOrName), &v); !errors.Is(err, fs.ErrNotExist) {
+			return v, err
+		}
+	}
 	viewers, err := s.Viewers()
 	if err != nil {
 		return Viewer{}, err
 	}
 	for _, v := range viewers {
-		if v.ID == idOrName || v.Name == idOrName {
+		if v.Name == idOrName {
 			return v, nil
 		}
 	}

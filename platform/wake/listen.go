@@ -84,7 +84,7 @@ func (l *Listener) Ready() <-chan struct{} { return l.ready }
 // String names the task.
 func (l *Listener) String() string { return "wake-up listener" }
 
-// Run listens until ctx ends. It fails never: without any right it waits in vain, having said so.
+// Run listens until ctx ends. It never fails: without any right it waits in vain, having said so.
 func (l *Listener) Run(ctx context.Context) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
