@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"vitrine/agent/config"
 	"vitrine/agent/identity"
 	"vitrine/agent/player"
 	"vitrine/agent/protocol"
@@ -25,6 +26,7 @@ import (
 	"vitrine/content/library"
 	"vitrine/content/manifest"
 	"vitrine/content/store"
+	"vitrine/discovery"
 	"vitrine/platform/clock"
 	"vitrine/platform/device"
 	"vitrine/platform/wake"
@@ -43,6 +45,10 @@ type Config struct {
 	Token *protocol.JoinToken
 	// Servers are "host:port" addresses to try before those that are found.
 	Servers []string
+	// Location is where the viewer is: nearer servers are preferred.
+	Location protocol.Location
+	// Discovery says how servers are looked for, and whether the viewer itself can be found.
+	Discovery config.Discovery
 	// Page is the loopback "host:port" of the player page.
 	Page string
 	// WakePorts are the UDP ports on which magic packets are awaited.
@@ -72,6 +78,8 @@ type Agent struct {
 	session  *session.Session
 	wake     *wake.Listener
 	faults   *faults
+	// client finds servers.
+	client *discovery.Client
 
 	mu      sync.Mutex
 	rev     int64
@@ -79,8 +87,8 @@ type Agent struct {
 	sync    *protocol.SyncStatus
 	// contentServer is the "host:port" of the session's server, and stays when the session is lost.
 	contentServer string
-	// found has the servers that were found, so that each is logged once.
-	found map[string]bool
+	// found has the addresses of the servers that were found, by endpoint reference.
+	found map[string][]string
 }
 
 // New builds a viewer from its state folder. It fails only if that folder can't be used.
@@ -91,7 +99,7 @@ func New(c Config) (*Agent, error) {
 	if c.Progress == nil {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
-	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string]bool{}}
+	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string][]string{}}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
@@ -103,6 +111,7 @@ func New(c Config) (*Agent, error) {
 		a.Close()
 		return nil, err
 	}
+	a.client = a.newClient()
 	a.wake = wake.NewListener(wake.Config{Ports: c.WakePorts, Woken: a.woken, Log: c.Log})
 	return a, nil
 }
@@ -178,6 +187,7 @@ func (a *Agent) openSession() (err error) {
 	a.session, err = session.New(session.Config{
 		Identity: viewerIdentity{a},
 		Servers:  a.knownServers,
+		Place:    a.place,
 		Discover: a.discover,
 		Report:   a.report,
 		Desired:  a.desired,
@@ -216,7 +226,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.session, a.follower, a.wake, listener{a}} {
+	for _, t := range []task{a.library, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed
@@ -315,13 +325,26 @@ func (a *Agent) siteServers() []protocol.Server {
 	return e.Servers
 }
 
-// knownServers are the addresses that don't need a search: configuration first, then the site's.
-func (a *Agent) knownServers() []string {
-	addrs := append([]string(nil), a.config.Servers...)
-	for _, s := range a.siteServers() {
-		addrs = append(addrs, s.Addrs...)
+// knownServers are those that don't need a search: the configured ones and the site's.
+func (a *Agent) knownServers() []session.Candidate {
+	var list []session.Candidate
+	for _, addr := range a.config.Servers {
+		list = append(list, session.Candidate{Addr: addr, Source: session.Configured})
 	}
-	return addrs
+	site := a.place().Site
+	for _, s := range a.siteServers() {
+		for _, addr := range s.Addrs {
+			says := protocol.Announced{Site: site, Role: s.Role, Priority: s.Priority, Location: s.Location}
+			list = append(list, session.Candidate{Addr: addr, Source: session.Named, Announced: says})
+		}
+	}
+	return list
+}
+
+// place is what servers are ranked by.
+func (a *Agent) place() session.Place {
+	e, _ := a.identity.Enrolment()
+	return session.Place{Site: e.Site, Location: a.config.Location}
 }
 
 // woken is called for every magic packet for this machine.

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"vitrine/agent/protocol"
-	"vitrine/discovery"
-	"vitrine/discovery/wsd"
 	"vitrine/platform/clock"
 )
 
@@ -129,76 +127,3 @@ func (t *contentTransport) isSite(u *url.URL) bool {
 	defer t.agent.mu.Unlock()
 	return u.Scheme == protocol.SchemeContent && u.Host == t.agent.contentServer
 }
-
-// query is what a server of this viewer's site answers to; before the viewer is enrolled, any server.
-func (a *Agent) query() wsd.Query {
-	q := wsd.Query{Types: []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ServerType}}}
-	if e, ok := a.identity.Enrolment(); ok {
-		q.Scopes = []string{protocol.SiteScope(e.Site)}
-	}
-	return q
-}
-
-// discover looks for servers by WS-Discovery.
-func (a *Agent) discover(ctx context.Context, found func(addr string)) error {
-	client := discovery.Client{Hosts: hostsOf(a.config.Servers), Log: a.log}
-	return client.Probe(ctx, a.query(), func(d discovery.Device) {
-		addrs := d.Addrs(protocol.SchemeSession)
-		if len(addrs) == 0 {
-			return
-		}
-		a.sayFound(d, addrs[0])
-		for _, addr := range addrs {
-			found(addr)
-		}
-	})
-}
-
-// sayFound logs a server when it is first found.
-func (a *Agent) sayFound(d discovery.Device, addr string) {
-	a.mu.Lock()
-	known := a.found[d.EPR]
-	a.found[d.EPR] = true
-	a.mu.Unlock()
-	if known {
-		return
-	}
-	site, role := "?", "?"
-	for _, scope := range d.Scopes {
-		if s, r, ok := protocol.ParseRoleScope(scope); ok {
-			site, role = s, r
-		}
-	}
-	a.log.Info("Found a server by a WS-Discovery probe in "+d.RTT.Round(10*time.Microsecond).String(),
-		"server", addr, "site", site, "role", role, "interface", d.Interface)
-}
-
-// hostsOf are the hosts of "host:port" addresses: discovery asks on its own port.
-func hostsOf(addrs []string) []string {
-	var hosts []string
-	for _, addr := range addrs {
-		if host, _, err := net.SplitHostPort(addr); err == nil {
-			hosts = append(hosts, host)
-		}
-	}
-	return hosts
-}
-
-// listener is the task that hears servers come: one that starts is found without waiting for the next probe.
-type listener struct{ *Agent }
-
-// Run listens until ctx ends.
-func (l listener) Run(ctx context.Context) error {
-	client := discovery.Client{Log: l.log}
-	query := l.query()
-	return client.Listen(ctx, func(a discovery.Announcement) {
-		// Anybody can forge this, so that it is only a reason to look.
-		if !a.Bye && l.session.Status().State == protocol.StateOffline && query.Matches(a.Device.Version, a.Device.Endpoint) {
-			l.log.Debug("A server says hello", "server", a.Device.EPR)
-			l.session.Kick()
-		}
-	})
-}
-
-// String names the task.
-func (l listener) String() string { return "listener for servers" }

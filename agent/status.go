@@ -44,6 +44,7 @@ func (a *Agent) report() protocol.Reported {
 	if e, ok := a.identity.Enrolment(); ok {
 		r.Viewer, r.Site = e.Viewer, e.Site
 	}
+	r.Location = a.config.Location
 	if active, ok := a.library.Active(); ok {
 		r.Content = protocol.ContentStatus{Generation: active.Generation.Manifest, ID: active.Manifest.ID, Activated: active.Generation.Activated}
 	}

@@ -37,10 +37,10 @@ func ExampleClient_Probe() {
 	defer enough()
 	client := &discovery.Client{Hosts: []string{"signage.example.org"}}
 	query := wsd.Query{Types: []wsd.Name{player}, Scopes: []string{"signage://hotel"}}
-	err := client.Probe(ctx, query, func(d discovery.Device) {
+	err := client.Probe(ctx, func(d discovery.Device) {
 		fmt.Println(d.EPR, "in", d.RTT, "at", d.Addrs("https"))
 		enough()
-	})
+	}, query)
 	if err != nil {
 		log.Fatal(err)
 	}

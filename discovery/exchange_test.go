@@ -41,11 +41,11 @@ func find(t *testing.T, c *Client, q wsd.Query, calls int) []Device {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var devices []Device
-	err := c.Probe(ctx, q, func(d Device) {
+	err := c.Probe(ctx, func(d Device) {
 		if devices = append(devices, d); len(devices) == calls {
 			cancel()
 		}
-	})
+	}, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func rawSocket(t *testing.T) *socket {
 	if err != nil || len(links) == 0 {
 		t.Fatal(links, err)
 	}
-	s, err := openProbing(t.Context(), &links[0], netip.MustParseAddr("127.0.0.1"))
+	s, err := openProbing(t.Context(), &links[0], netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestProbeCopies(t *testing.T) {
 	s := joinedSocket(t, port)
 	probing, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- loopbackClient(t, port).Probe(probing, wsd.Query{}, func(Device) {}) }()
+	go func() { ended <- loopbackClient(t, port).Probe(probing, func(Device) {}, wsd.Query{}) }()
 	copies := map[wsd.Version][]string{}
 	for range 7 {
 		m, p := receive(t, s)
@@ -188,12 +188,12 @@ func TestForgedAnswers(t *testing.T) {
 	ended := make(chan error, 1)
 	var found []Device
 	go func() {
-		ended <- loopbackClient(t, port).Probe(ctx, wsd.Query{Types: []wsd.Name{serverType}}, func(d Device) {
+		ended <- loopbackClient(t, port).Probe(ctx, func(d Device) {
 			found = append(found, d)
 			if d.EPR == "urn:true" {
 				cancel()
 			}
-		})
+		}, wsd.Query{Types: []wsd.Name{serverType}})
 	}()
 	request, p := receive(t, s)
 	match := func(epr string) *wsd.Message {
@@ -260,6 +260,17 @@ func TestListenHearsHelloAndBye(t *testing.T) {
 	}
 }
 
+// background runs something until the test's context ends, and waits for it.
+func background(t *testing.T, run func() error) {
+	ended := make(chan error, 1)
+	go func() { ended <- run() }()
+	t.Cleanup(func() {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func await[T any](t *testing.T, c <-chan T) T {
 	t.Helper()
 	select {
@@ -274,24 +285,24 @@ func await[T any](t *testing.T, c <-chan T) T {
 func TestProbeErrors(t *testing.T) {
 	none := []string{"no such interface"}
 	tests := map[string]struct {
-		client Client
+		client *Client
 		query  wsd.Query
 		want   string
 	}{
-		"nothing to ask": {Client{Interfaces: none}, wsd.Query{}, "no network interface is up"},
-		"bad port":       {Client{Interfaces: none, Hosts: []string{"192.0.2.1:http"}}, wsd.Query{}, `192.0.2.1:http: port "http"`},
-		"bad query":      {Client{Interfaces: none}, wsd.Query{MatchBy: wsd.RuleUnknown}, "unknown matching rule"},
-		"port 0":         {Client{Interfaces: none, Hosts: []string{"0.0.0.0:0"}}, wsd.Query{}, "0.0.0.0:0"},
+		"nothing to ask": {&Client{Interfaces: none}, wsd.Query{}, "no network interface is up"},
+		"bad port":       {&Client{Interfaces: none, Hosts: []string{"192.0.2.1:http"}}, wsd.Query{}, `192.0.2.1:http: port "http"`},
+		"bad query":      {&Client{Interfaces: none}, wsd.Query{MatchBy: wsd.RuleUnknown}, "unknown matching rule"},
+		"port 0":         {&Client{Interfaces: none, Hosts: []string{"0.0.0.0:0"}}, wsd.Query{}, "0.0.0.0:0"},
 	}
 	for name, test := range tests {
-		err := test.client.Probe(t.Context(), test.query, func(Device) {})
+		err := test.client.Probe(t.Context(), func(Device) {}, test.query)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := loopbackClient(t, freePort(t)).Probe(ctx, wsd.Query{}, func(Device) {}); err != nil {
+	if err := loopbackClient(t, freePort(t)).Probe(ctx, func(Device) {}, wsd.Query{}); err != nil {
 		t.Errorf("after the end of its context: %v", err)
 	}
 }
@@ -318,24 +329,31 @@ func TestOffLinkSources(t *testing.T) {
 	tests := map[string]struct {
 		from, to string
 		iface    int
-		offLink  bool
+		offLink  string
 		want     string // the link, or nothing
 	}{
-		"on-link":                  {"192.0.2.9:5000", "239.255.255.250", 77, false, "test0"},
-		"on-link, IPv6":            {"[fe80::9%test0]:5000", "ff02::c", 77, false, "test0"},
-		"itself":                   {"192.0.2.1:5000", "239.255.255.250", 77, false, "test0"},
-		"off-link":                 {"203.0.113.5:5000", "239.255.255.250", 77, false, ""},
-		"off-link, allowed":        {"203.0.113.5:5000", "192.0.2.1", 77, true, "test0"},
-		"of another link":          {"10.0.0.5:5000", "192.0.2.1", 77, false, ""},
-		"loopback":                 {"127.0.0.1:5000", "192.0.2.1", 77, false, ""},
-		"multicast elsewhere":      {"10.0.0.5:5000", "239.255.255.250", 78, false, ""},
-		"unicast elsewhere":        {"10.0.0.5:5000", "10.0.0.1", 78, false, "test1"},
-		"unicast of unknown link":  {"10.0.0.5:5000", "10.0.0.1", 79, false, ""},
-		"system that doesn't tell": {"192.0.2.9:5000", "", 0, false, "test0"},
+		"on-link":                  {"192.0.2.9:5000", "239.255.255.250", 77, "", "test0"},
+		"on-link, IPv6":            {"[fe80::9%test0]:5000", "ff02::c", 77, "", "test0"},
+		"itself":                   {"192.0.2.1:5000", "239.255.255.250", 77, "", "test0"},
+		"off-link":                 {"203.0.113.5:5000", "239.255.255.250", 77, "", ""},
+		"off-link, allowed":        {"203.0.113.5:5000", "192.0.2.1", 77, "203.0.113.0/24", "test0"},
+		"off-link, not allowed":    {"203.0.113.5:5000", "192.0.2.1", 77, "198.51.100.0/24", ""},
+		"of another link":          {"10.0.0.5:5000", "192.0.2.1", 77, "", ""},
+		"loopback":                 {"127.0.0.1:5000", "192.0.2.1", 77, "", ""},
+		"multicast elsewhere":      {"10.0.0.5:5000", "239.255.255.250", 78, "", ""},
+		"unicast elsewhere":        {"10.0.0.5:5000", "10.0.0.1", 78, "", "test1"},
+		"unicast of unknown link":  {"10.0.0.5:5000", "10.0.0.1", 79, "", ""},
+		"system that doesn't tell": {"192.0.2.9:5000", "", 0, "", "test0"},
 	}
 	for name, test := range tests {
 		got := ""
-		g := &membership{offLink: test.offLink, received: func(_ context.Context, _ *member, l *link, _ packet) { got = l.iface.Name }}
+		g := &membership{log: testLog(t), tally: &tally{}, received: func(_ context.Context, _ *member, l *link, _ packet) (fate, error) {
+			got = l.iface.Name
+			return accepted, nil
+		}}
+		if test.offLink != "" {
+			g.offLink = []netip.Prefix{netip.MustParsePrefix(test.offLink)}
+		}
 		g.links.Store(&links)
 		p := packet{from: netip.MustParseAddrPort(test.from), iface: test.iface}
 		p.to, _ = netip.ParseAddr(test.to)
@@ -354,7 +372,7 @@ func TestMembershipFollowsInterfaces(t *testing.T) {
 	g := &membership{
 		port: freePort(t), interfaces: []string{"no such interface"}, log: testLog(t), members: map[string]*member{}, failed: map[string]error{},
 		joined:   func(_ context.Context, m *member) { joined <- m.link.iface.Name },
-		received: func(context.Context, *member, *link, packet) {},
+		received: func(context.Context, *member, *link, packet) (fate, error) { return accepted, nil }, tally: &tally{},
 	}
 	defer g.closeAll()
 	defer cancel()

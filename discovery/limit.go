@@ -69,21 +69,22 @@ func (l *limiter) forgetOne() {
 	}
 }
 
-// maxRecent bounds the memory of messages seen: at the rate that a target takes in all, five seconds, four times as long as
-// the copies of a message are under way.
-const maxRecent = 1024
-
-// recent remembers the last messages by source and MessageID (SOAP-over-UDP, on duplicates), as a hash
-// with a secret seed, so that a long MessageID costs nothing. It is safe for concurrent use.
+// recent remembers the last messages by source and content or MessageID (SOAP-over-UDP, on duplicates), as a hash with a
+// secret seed, so that each takes the same few bytes. It is safe for concurrent use.
 type recent struct {
+	limit int
+
 	mu   sync.Mutex
 	seed maphash.Seed
 	seen map[uint64]bool
-	ring [maxRecent]uint64
+	ring []uint64
 	next int
 }
 
-func newRecent() *recent { return &recent{seed: maphash.MakeSeed(), seen: map[uint64]bool{}} }
+// newRecent remembers that many messages. The copies of one are under way for 1.25 s.
+func newRecent(limit int) *recent {
+	return &recent{limit: limit, seed: maphash.MakeSeed(), seen: map[uint64]bool{}}
+}
 
 // repeated tells whether the message was seen before, and remembers it.
 func (r *recent) repeated(source netip.Addr, id string) bool {
@@ -96,11 +97,13 @@ func (r *recent) repeated(source netip.Addr, id string) bool {
 	if r.seen[key] {
 		return true
 	}
-	if len(r.seen) >= maxRecent {
-		delete(r.seen, r.ring[r.next])
-	}
 	r.seen[key] = true
+	if len(r.ring) < r.limit {
+		r.ring = append(r.ring, key)
+		return false
+	}
+	delete(r.seen, r.ring[r.next])
 	r.ring[r.next] = key
-	r.next = (r.next + 1) % maxRecent
+	r.next = (r.next + 1) % r.limit
 	return false
 }

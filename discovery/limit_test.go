@@ -53,18 +53,19 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestRecent(t *testing.T) {
-	r := newRecent()
+	const limit = 100
+	r := newRecent(limit)
 	if r.repeated(host(1), "a") || r.repeated(host(2), "a") || r.repeated(host(1), "b") {
 		t.Error("a new message was taken for a copy")
 	}
 	if !r.repeated(host(1), "a") {
 		t.Error("a copy was taken for a new message")
 	}
-	for i := range 3 * maxRecent {
+	for i := range 3 * limit {
 		r.repeated(host(i), "c")
 	}
-	if len(r.seen) != maxRecent {
-		t.Errorf("%d messages are kept, want %d", len(r.seen), maxRecent)
+	if len(r.seen) != limit {
+		t.Errorf("%d messages are kept, want %d", len(r.seen), limit)
 	}
 	if r.repeated(host(1), "a") {
 		t.Error("the oldest message was not forgotten")

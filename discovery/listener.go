@@ -11,6 +11,8 @@ const (
 	// listenPerSource and listenOverall are how many datagrams a second are parsed: a Hello or a Bye comes seven times.
 	listenPerSource = 50
 	listenOverall   = 500
+	// listenRecent is how many messages are known again as copies.
+	listenRecent = 1024
 )
 
 // A listener turns datagrams into announcements.
@@ -35,23 +37,28 @@ type spokesman struct {
 
 func newListener() *listener {
 	return &listener{
-		limiter: newLimiter(listenPerSource, listenOverall), recent: newRecent(),
+		limiter: newLimiter(listenPerSource, listenOverall), recent: newRecent(listenRecent),
 		heard: make(chan announced), last: map[spokesman]announced{},
 	}
 }
 
 // read is called by the goroutines of several sockets.
-func (l *listener) read(arrival *link, links neighbourhood, p packet) (announced, bool) {
+func (l *listener) read(arrival *link, links neighbourhood, p packet) (announced, fate, error) {
 	if !l.limiter.allow(p.from.Addr()) {
-		return announced{}, false
+		return announced{}, limited, nil
 	}
 	m, err := wsd.Parse(p.data)
-	if err != nil || m.Action != wsd.Hello && m.Action != wsd.Bye || l.recent.repeated(p.from.Addr(), m.MessageID) {
-		return announced{}, false
+	switch {
+	case err != nil:
+		return announced{}, malformed, err
+	case m.Action != wsd.Hello && m.Action != wsd.Bye:
+		return announced{}, ignored, nil
+	case l.recent.repeated(p.from.Addr(), m.MessageID):
+		return announced{}, repeated, nil
 	}
 	d := deviceOf(m.Endpoints[0], m.Version, p.from, arrival)
 	d.XAddrs = texts(route{from: p.from.Addr(), link: arrival, links: links}.rank(d.XAddrs))
-	return announced{Announcement{Device: d, Bye: m.Action == wsd.Bye}, m.Sequence}, true
+	return announced{Announcement{Device: d, Bye: m.Action == wsd.Bye}, m.Sequence}, accepted, nil
 }
 
 // order tells whether an announcement is news: not older than the last one of that target (Application Sequencing), and

@@ -44,22 +44,18 @@ func TestListenerReads(t *testing.T) {
 	}
 	l, links := newListener(), neighbourhood{*testLink()}
 	data := hello(func(*wsd.Message) {})
-	a, ok := l.read(testLink(), links, multicast(data))
-	if !ok || a.Bye || a.Device.XAddrs[0] != "https://192.0.2.9:1" || a.Device.Interface != "test0" || a.Device.From != peer {
-		t.Errorf("read %+v, %v", a, ok)
-	}
-	if _, ok := l.read(testLink(), links, multicast(data)); ok {
-		t.Error("a copy is an announcement")
+	a, got, _ := l.read(testLink(), links, multicast(data))
+	if got != accepted || a.Bye || a.Device.XAddrs[0] != "https://192.0.2.9:1" || a.Device.Interface != "test0" || a.Device.From != peer {
+		t.Errorf("read %+v, %s", a, fateNames[got])
 	}
 	bye := hello(func(m *wsd.Message) { m.Action = wsd.Bye })
-	if a, ok := l.read(testLink(), links, multicast(bye)); !ok || !a.Bye {
-		t.Errorf("read %+v, %v", a, ok)
+	if a, got, _ := l.read(testLink(), links, multicast(bye)); got != accepted || !a.Bye {
+		t.Errorf("read %+v, %s", a, fateNames[got])
 	}
 	match := hello(func(m *wsd.Message) { m.Action, m.RelatesTo = wsd.ProbeMatches, "urn:1" })
-	if _, ok := l.read(testLink(), links, multicast(match)); ok {
-		t.Error("an answer is an announcement")
-	}
-	if _, ok := l.read(testLink(), links, multicast([]byte("<:/>"))); ok {
-		t.Error("garbage is an announcement")
+	for want, data := range map[fate][]byte{repeated: data, ignored: match, malformed: []byte("<:/>")} {
+		if _, got, _ := l.read(testLink(), links, multicast(data)); got != want {
+			t.Errorf("%s is taken for %s", fateNames[want], fateNames[got])
+		}
 	}
 }

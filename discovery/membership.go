@@ -11,10 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"vitrine/platform/network"
 )
 
-// rescan is how often the interfaces are looked at again: those that appear are joined, those that go are left.
-const rescan = 3 * time.Second
+// retry is how long an interface that could not be joined waits for the next try.
+const retry = 3 * time.Second
 
 // A membership keeps one socket per interface and family joined to the group on the discovery port, as interfaces and
 // their addresses come and go.
@@ -24,13 +26,14 @@ type membership struct {
 	log        *slog.Logger
 	// joined is called in a goroutine of its own for each socket, with a context that ends before that socket closes.
 	joined func(context.Context, *member)
-	// received is called for each datagram from a believable source, and from several goroutines. The link is the one
-	// that it came in on.
-	received func(context.Context, *member, *link, packet)
+	// received is called for each datagram from a believable source, and from several goroutines, and says what became of
+	// it. The link is the one that it came in on.
+	received func(context.Context, *member, *link, packet) (fate, error)
 	// leaving is called once, when the membership's context has ended but the sockets can still send.
 	leaving func([]*member)
-	// offLink also lets datagrams through from sources that are not directly connected.
-	offLink bool
+	// offLink are networks that datagrams may come from although they are not directly connected.
+	offLink []netip.Prefix
+	tally   *tally
 
 	links   atomic.Pointer[neighbourhood]
 	members map[string]*member // by what they were opened for
@@ -54,7 +57,13 @@ func (g *membership) run(ctx context.Context, ready func()) error {
 		return err
 	}
 	ready()
-	ticker := time.NewTicker(rescan)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changed := make(chan struct{}, 1)
+	watching.Go(func() { network.Watch(ctx, func() { poke(changed) }) })
+	ticker := time.NewTicker(retry)
 	defer ticker.Stop()
 	for {
 		select {
@@ -63,11 +72,22 @@ func (g *membership) run(ctx context.Context, ready func()) error {
 				g.leaving(slices.Collect(maps.Values(g.members)))
 			}
 			return nil
+		case <-changed:
 		case <-ticker.C:
-			if err := g.scan(ctx); err != nil {
-				g.log.Warn("No network interface can be used for discovery; trying again", "err", err)
+			if len(g.failed) == 0 {
+				continue
 			}
 		}
+		if err := g.scan(ctx); err != nil {
+			g.log.Warn("No network interface can be used for discovery; trying again", "err", err)
+		}
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -150,7 +170,8 @@ func (g *membership) verdict() error {
 	return fmt.Errorf("discovery on port %d: %w", g.port, errors.Join(slices.Collect(maps.Values(g.failed))...))
 }
 
-// receive drops what came by another way than this socket is for, and what has a source that can't be there.
+// receive counts one datagram and passes it on. What came by another way than this socket is for is another socket's to
+// count.
 func (g *membership) receive(ctx context.Context, m *member, p packet) {
 	links, arrival := *g.links.Load(), &m.link
 	if p.iface != 0 && p.iface != m.link.iface.Index {
@@ -159,10 +180,16 @@ func (g *membership) receive(ctx context.Context, m *member, p packet) {
 			return
 		}
 	}
-	if !g.offLink && !links.delivers(arrival, p.from.Addr()) {
-		return
+	verdict, err := refused, error(nil)
+	if links.delivers(arrival, p.from.Addr()) || g.lets(p.from.Addr()) {
+		verdict, err = g.received(ctx, m, arrival, p)
 	}
-	g.received(ctx, m, arrival, p)
+	g.tally.count(g.log, verdict, p.from, err)
+}
+
+// lets tells whether a source that is not directly connected is let in.
+func (g *membership) lets(source netip.Addr) bool {
+	return slices.ContainsFunc(g.offLink, func(p netip.Prefix) bool { return p.Contains(source.WithZone("")) })
 }
 
 func (g *membership) closeAll() {

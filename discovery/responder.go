@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -15,6 +16,8 @@ const (
 	// targetPerSource and targetOverall are how many datagrams a second are parsed: a client sends about ten in a round.
 	targetPerSource = 50
 	targetOverall   = 200
+	// targetRecent is how many messages are known again as copies: at the rate that a target takes in all, five seconds.
+	targetRecent = 1024
 	// maxPending bounds the answers that wait for their moment.
 	maxPending = 256
 	// maxGain is how many bytes may leave, all copies together, for each byte of the request.
@@ -40,7 +43,7 @@ type responder struct {
 func newResponder(t *Target) *responder {
 	r := &responder{
 		target: t, log: orDiscard(t.Log), maxDelay: t.MaxDelay, instance: t.InstanceID, sequence: newID(),
-		limiter: newLimiter(targetPerSource, targetOverall), recent: newRecent(), waiting: make(chan struct{}, maxPending),
+		limiter: newLimiter(targetPerSource, targetOverall), recent: newRecent(targetRecent), waiting: make(chan struct{}, maxPending),
 	}
 	if r.maxDelay == 0 {
 		r.maxDelay = appMaxDelay
@@ -75,16 +78,15 @@ func (r *responder) marshal(m *wsd.Message) ([]byte, error) {
 }
 
 // receive answers one datagram that came in on link l, if it deserves it, in a goroutine that ends with ctx.
-func (r *responder) receive(ctx context.Context, send func([]byte, packet) error, l *link, p packet) {
-	a := r.answer(l, p)
+func (r *responder) receive(ctx context.Context, send func([]byte, packet) error, l *link, p packet) (fate, error) {
+	a, verdict, err := r.answer(l, p)
 	if a == nil {
-		return
+		return verdict, err
 	}
 	select {
 	case r.waiting <- struct{}{}:
 	default:
-		r.log.Debug("Too many answers are waiting, one was dropped", "peer", p.from)
-		return
+		return limited, nil
 	}
 	p.data = nil // only valid during this call
 	r.pending.Go(func() {
@@ -96,6 +98,7 @@ func (r *responder) receive(ctx context.Context, send func([]byte, packet) error
 			r.log.Debug("A request could not be answered", "peer", p.from, "err", err)
 		}
 	})
+	return verdict, nil
 }
 
 // A reply is what is to be sent, how often, and when.
@@ -105,38 +108,43 @@ type reply struct {
 	delay  time.Duration
 }
 
-// answer gives nil for everything that must stay without an answer.
-func (r *responder) answer(l *link, p packet) *reply {
-	if p.from.Port() < minSourcePort || !r.limiter.allow(p.from.Addr()) {
-		return nil
+// answer gives nil for everything that must stay without an answer, and what it was.
+func (r *responder) answer(l *link, p packet) (*reply, fate, error) {
+	if p.from.Port() < minSourcePort {
+		return nil, refused, nil
+	}
+	if !r.limiter.allow(p.from.Addr()) {
+		return nil, limited, nil
 	}
 	request, err := wsd.Parse(p.data)
 	if err != nil {
-		r.log.Debug("A datagram was ignored", "peer", p.from, "err", err)
-		return nil
+		return nil, malformed, err
 	}
 	local := p.to
 	if !local.IsValid() || local.IsMulticast() {
 		local = l.facing(p.from.Addr())
 	}
 	m := r.respond(request, r.endpoint(local))
-	if m == nil || r.recent.repeated(p.from.Addr(), request.MessageID) {
-		return nil
+	if m == nil {
+		return nil, ignored, nil
+	}
+	if r.recent.repeated(p.from.Addr(), request.MessageID) {
+		return nil, repeated, nil
 	}
 	data, err := r.marshal(m)
 	if err != nil {
 		r.log.Warn("This service can't be announced", "interface", l.iface.Name, "err", err)
-		return nil
+		return nil, ignored, nil
 	}
 	copies := min(request.Version.UnicastCopies(), maxGain*len(p.data)/len(data))
 	if copies == 0 {
-		return nil
+		return nil, refused, fmt.Errorf("the answer would have %d bytes, more than %d times the %d of the request", len(data), maxGain, len(p.data))
 	}
 	a := &reply{data: data, copies: copies}
 	if request.Action == wsd.Probe && (!p.to.IsValid() || p.to.IsMulticast()) {
 		a.delay = randomDelay(r.maxDelay)
 	}
-	return a
+	return a, accepted, nil
 }
 
 // respond makes the answer in the version that was asked in, or nil: a target that isn't meant stays silent (sections

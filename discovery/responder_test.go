@@ -24,7 +24,7 @@ func TestAnswerInTheVersionAsked(t *testing.T) {
 			target := testTarget(t, 0)
 			target.MetadataVersion, target.InstanceID = 3, 8
 			r := newResponder(target)
-			a := r.answer(testLink(), multicast(mustMarshal(t, request)))
+			a, _, _ := r.answer(testLink(), multicast(mustMarshal(t, request)))
 			if a == nil {
 				t.Fatalf("%s of %s is not answered", request.Action, v)
 			}
@@ -49,51 +49,55 @@ func TestAnswerInTheVersionAsked(t *testing.T) {
 	}
 }
 
-// What gets no answer, although all but one detail is right.
+// What gets no answer, although all but one detail is right, and what it counts as.
 func TestSilence(t *testing.T) {
 	match := wsd.Query{Types: []wsd.Name{serverType}}
 	good := mustMarshal(t, probe(wsd.Version11, match))
-	tests := map[string]packet{
-		"other type":      multicast(mustMarshal(t, probe(wsd.Version11, wsd.Query{Types: []wsd.Name{{Space: "urn:x", Local: "Server"}}}))),
-		"other scope":     multicast(mustMarshal(t, probe(wsd.Version11, wsd.Query{Scopes: []string{"vitrine://other"}}))),
-		"other endpoint":  multicast(mustMarshal(t, &wsd.Message{Version: wsd.Version11, Action: wsd.Resolve, MessageID: newID(), Endpoints: []wsd.Endpoint{{EPR: "urn:uuid:1"}}})),
-		"hello":           multicast(mustMarshal(t, &wsd.Message{Version: wsd.Version11, Action: wsd.Hello, MessageID: newID(), Endpoints: []wsd.Endpoint{{EPR: serverEPR}}})),
-		"answer":          multicast(mustMarshal(t, &wsd.Message{Version: wsd.Version11, Action: wsd.ProbeMatches, MessageID: newID(), RelatesTo: newID()})),
-		"reflection":      multicast([]byte("<:/>")),
-		"truncated":       multicast(good[:len(good)-1]),
-		"empty":           multicast(nil),
-		"privileged port": {data: good, from: netip.MustParseAddrPort("192.0.2.9:53"), to: group4},
-		"port 0":          {data: good, from: netip.MustParseAddrPort("192.0.2.9:0"), to: group4},
+	tests := map[string]struct {
+		packet packet
+		want   fate
+	}{
+		"other type":      {multicast(mustMarshal(t, probe(wsd.Version11, wsd.Query{Types: []wsd.Name{{Space: "urn:x", Local: "Server"}}}))), ignored},
+		"other scope":     {multicast(mustMarshal(t, probe(wsd.Version11, wsd.Query{Scopes: []string{"vitrine://other"}}))), ignored},
+		"other endpoint":  {multicast(mustMarshal(t, &wsd.Message{Version: wsd.Version11, Action: wsd.Resolve, MessageID: newID(), Endpoints: []wsd.Endpoint{{EPR: "urn:uuid:1"}}})), ignored},
+		"hello":           {multicast(mustMarshal(t, &wsd.Message{Version: wsd.Version11, Action: wsd.Hello, MessageID: newID(), Endpoints: []wsd.Endpoint{{EPR: serverEPR}}})), ignored},
+		"answer":          {multicast(mustMarshal(t, &wsd.Message{Version: wsd.Version11, Action: wsd.ProbeMatches, MessageID: newID(), RelatesTo: newID()})), ignored},
+		"reflection":      {multicast([]byte("<:/>")), malformed},
+		"truncated":       {multicast(good[:len(good)-1]), malformed},
+		"empty":           {multicast(nil), malformed},
+		"privileged port": {packet{data: good, from: netip.MustParseAddrPort("192.0.2.9:53"), to: group4}, refused},
+		"port 0":          {packet{data: good, from: netip.MustParseAddrPort("192.0.2.9:0"), to: group4}, refused},
 	}
-	for name, p := range tests {
-		if a := newResponder(testTarget(t, 0)).answer(testLink(), p); a != nil {
-			t.Errorf("%s is answered by %s", name, a.data)
+	for name, test := range tests {
+		if a, got, _ := newResponder(testTarget(t, 0)).answer(testLink(), test.packet); a != nil || got != test.want {
+			t.Errorf("%s is %s, want %s, and answered by %+v", name, fateNames[got], fateNames[test.want], a)
 		}
 	}
-	if newResponder(testTarget(t, 0)).answer(testLink(), multicast(good)) == nil {
-		t.Error("and the good one is not answered either")
+	if a, got, _ := newResponder(testTarget(t, 0)).answer(testLink(), multicast(good)); a == nil || got != accepted {
+		t.Errorf("and the good one is %s", fateNames[got])
 	}
 }
 
 func TestDuplicatesAndFloods(t *testing.T) {
 	r := newResponder(testTarget(t, 0))
 	data := mustMarshal(t, probe(wsd.Version2005, wsd.Query{}))
-	if r.answer(testLink(), multicast(data)) == nil || r.answer(testLink(), multicast(data)) != nil {
-		t.Error("want one answer to two copies")
-	}
 	other := multicast(data)
 	other.from = netip.MustParseAddrPort("192.0.2.10:50000")
-	if r.answer(testLink(), other) == nil {
-		t.Error("another client with the same MessageID is not answered")
-	}
-	answered := 0
-	for range 10 * targetPerSource {
-		if r.answer(testLink(), multicast(mustMarshal(t, probe(wsd.Version11, wsd.Query{})))) != nil {
-			answered++
+	for i, step := range []struct {
+		packet packet
+		want   fate
+	}{{multicast(data), accepted}, {multicast(data), repeated}, {other, accepted}} {
+		if _, got, _ := r.answer(testLink(), step.packet); got != step.want {
+			t.Errorf("datagram %d is %s, want %s", i, fateNames[got], fateNames[step.want])
 		}
 	}
-	if answered == 0 || answered > 2*targetPerSource {
-		t.Errorf("%d answers to a flood", answered)
+	fates := map[fate]int{}
+	for range 10 * targetPerSource {
+		_, got, _ := r.answer(testLink(), multicast(mustMarshal(t, probe(wsd.Version11, wsd.Query{}))))
+		fates[got]++
+	}
+	if fates[accepted] == 0 || fates[accepted] > 2*targetPerSource || fates[accepted]+fates[limited] != 10*targetPerSource {
+		t.Errorf("a flood is %v", fates)
 	}
 }
 
@@ -106,7 +110,7 @@ func TestGain(t *testing.T) {
 		}
 		data := mustMarshal(t, probe(wsd.Version11, wsd.Query{}))
 		sent := 0
-		if a := newResponder(target).answer(testLink(), multicast(data)); a != nil {
+		if a, _, _ := newResponder(target).answer(testLink(), multicast(data)); a != nil {
 			sent = a.copies * len(a.data)
 		}
 		if sent > maxGain*len(data) {

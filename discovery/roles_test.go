@@ -38,7 +38,7 @@ func playRole(role string) int {
 	var err error
 	switch role {
 	case "probe":
-		err = client.Probe(ctx, q, func(d Device) { out.Encode(d) })
+		err = client.Probe(ctx, func(d Device) { out.Encode(d) }, q)
 	case "listen":
 		err = client.listen(ctx, func() { fmt.Println(`"ready"`) }, func(a Announcement) { out.Encode(a) })
 	case "target":

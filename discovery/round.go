@@ -2,48 +2,52 @@ package discovery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
-	"strconv"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"vitrine/discovery/wsd"
 )
 
 const (
-	// clientPerSource and clientOverall are how many datagrams a second are parsed. A host may run many targets, and all
-	// targets of a network answer within half a second, twice.
+	// clientPerSource and clientOverall are how many datagrams a second are parsed, copies not counted. A host may run many
+	// targets, and a thousand targets answer both versions over both families within half a second.
 	clientPerSource = 400
-	clientOverall   = 2000
-	// maxAddressesPerHost bounds the Probes for a configured name.
-	maxAddressesPerHost = 8
+	clientOverall   = 4000
+	// clientRecent is how many datagrams are known again as copies.
+	clientRecent = 8192
+	// maxResolves bounds the requests that answers can cause in one round: what they cost the network is known beforehand.
+	maxResolves = 256
 )
 
-// A round is one call of Probe.
+// A round is one call of Probe or Resolve.
 type round struct {
-	client  *Client
-	query   wsd.Query
-	log     *slog.Logger
-	links   neighbourhood
-	limiter *limiter
-	answers chan answer
-	asked   chan struct{} // closed when all copies of all Probes have left, or failed
-	tasks   sync.WaitGroup
+	client   *Client
+	requests []wsd.Message // without version and MessageID
+	log      *slog.Logger
+	links    neighbourhood
+	limiter  *limiter
+	recent   *recent
+	answers  chan answer
+	asked    chan struct{} // closed when all copies of all questions have left, or failed
+	tasks    sync.WaitGroup
 
-	mu   sync.Mutex
-	sent bool
-	errs []error
+	mu        sync.Mutex
+	questions map[string]*question // by MessageID
+	resolves  int
+	sent      bool
+	errs      []error
 }
 
-func (c *Client) newRound(q wsd.Query) (*round, error) {
+func (c *Client) newRound(requests []wsd.Message) (*round, error) {
 	// What can't be written is a mistake of the caller's, better known before anything leaves.
-	for _, v := range versions {
-		if _, err := newQuestion(v, q, netip.AddrPort{}, 1); err != nil {
-			return nil, err
+	for _, request := range requests {
+		for _, v := range versions {
+			if _, err := newQuestion(v, request, nil, 1); err != nil {
+				return nil, err
+			}
 		}
 	}
 	links, err := findLinks(nil)
@@ -51,8 +55,9 @@ func (c *Client) newRound(q wsd.Query) (*round, error) {
 		return nil, err
 	}
 	return &round{
-		client: c, query: q, log: orDiscard(c.Log), links: links, limiter: newLimiter(clientPerSource, clientOverall),
-		answers: make(chan answer), asked: make(chan struct{}),
+		client: c, requests: requests, log: orDiscard(c.Log), links: links,
+		limiter: newLimiter(clientPerSource, clientOverall), recent: newRecent(clientRecent),
+		answers: make(chan answer), asked: make(chan struct{}), questions: map[string]*question{},
 	}, nil
 }
 
@@ -68,12 +73,28 @@ func (r *round) start(ctx context.Context) {
 		}
 	}
 	for _, host := range r.client.Hosts {
-		asking.Go(func() { r.failed(r.askHost(ctx, host)) })
+		asking.Go(func() { r.failed(r.askHost(ctx, host, false)) })
+	}
+	for _, proxy := range r.client.Proxies {
+		asking.Go(func() { r.failed(r.askHost(ctx, proxy, true)) })
 	}
 	r.tasks.Go(func() {
 		asking.Wait()
 		close(r.asked)
 	})
+}
+
+// askLink multicasts on one link.
+func (r *round) askLink(ctx context.Context, l *link, local netip.Addr) error {
+	s, err := openProbing(ctx, l, netip.AddrPortFrom(local, r.client.SourcePort))
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.iface.Name, err)
+	}
+	to := s.groupAddress(l, orPort(r.client.Port))
+	if err := r.newAsker(s, l).ask(ctx, []netip.AddrPort{to}, wsd.Version.MulticastCopies); err != nil {
+		return fmt.Errorf("%s: %w", l.iface.Name, err)
+	}
+	return nil
 }
 
 // failed keeps one way's error for the case that there is no other way.
@@ -87,198 +108,47 @@ func (r *round) failed(err error) {
 	r.errs = append(r.errs, err)
 }
 
-// askLink multicasts on one link.
-func (r *round) askLink(ctx context.Context, l *link, local netip.Addr) error {
-	s, err := openProbing(ctx, l, local)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l.iface.Name, err)
-	}
-	a := &asker{round: r, socket: s, link: l}
-	to := s.groupAddress(l, orPort(r.client.Port))
-	for _, v := range versions {
-		if err := a.prepare(v, to, v.MulticastCopies()); err != nil {
-			s.close()
-			return err
-		}
-	}
-	if err := a.ask(ctx); err != nil {
-		return fmt.Errorf("%s: %w", l.iface.Name, err)
-	}
-	return nil
-}
+// errNoWay is why a round fails that has no interface and no host to ask.
+var errNoWay = errors.New("no network interface is up")
 
-// askHost sends to one configured host.
-func (r *round) askHost(ctx context.Context, host string) error {
-	addrs, err := resolve(ctx, host, orPort(r.client.Port))
-	if err != nil {
-		return fmt.Errorf("%s: %w", host, err)
-	}
-	var asking sync.WaitGroup
-	for _, to := range addrs {
-		asking.Go(func() {
-			if err := r.askAddress(ctx, to); err != nil {
-				r.failed(fmt.Errorf("%s: %w", host, err))
-			}
-		})
-	}
-	asking.Wait()
-	return nil
-}
-
-func (r *round) askAddress(ctx context.Context, to netip.AddrPort) error {
-	s, err := openSocket(ctx, netip.AddrPortFrom(unspecified(to.Addr()), 0), false)
-	if err != nil {
-		return err
-	}
-	a := &asker{round: r, socket: s}
-	for _, v := range versions {
-		if err := a.prepare(v, to, v.UnicastCopies()); err != nil {
-			s.close()
-			return err
-		}
-	}
-	return a.ask(ctx)
-}
-
-func unspecified(a netip.Addr) netip.Addr {
-	if a.Is4() {
-		return netip.IPv4Unspecified()
-	}
-	return netip.IPv6Unspecified()
-}
-
-// resolve takes "host" or "host:port", IPv6 addresses with or without brackets.
-func resolve(ctx context.Context, s string, port uint16) ([]netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return []netip.AddrPort{netip.AddrPortFrom(a.Unmap(), port)}, nil
-	}
-	host := s
-	if h, p, err := net.SplitHostPort(s); err == nil {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil || n == 0 {
-			return nil, fmt.Errorf("port %q: want a number from 1 to 65535", p)
-		}
-		host, port = h, uint16(n)
-	}
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return nil, err
-	}
-	var list []netip.AddrPort
-	for _, a := range found[:min(len(found), maxAddressesPerHost)] {
-		list = append(list, netip.AddrPortFrom(a.Unmap(), port))
-	}
-	return list, nil
-}
-
-// A question is one Probe: one version, one destination.
-type question struct {
-	id      string
-	version wsd.Version
-	data    []byte
-	to      netip.AddrPort
-	copies  int
-	asked   atomic.Pointer[time.Time] // when the first copy left
-}
-
-func newQuestion(v wsd.Version, q wsd.Query, to netip.AddrPort, copies int) (*question, error) {
-	id := newID()
-	data, err := (&wsd.Message{Version: v, Action: wsd.Probe, MessageID: id, Query: q}).Marshal()
-	if err != nil {
-		return nil, err
-	}
-	return &question{id: id, version: v, data: data, to: to, copies: copies}, nil
-}
-
-// An asker is one socket with the Probes sent from it.
-type asker struct {
-	round     *round
-	socket    *socket
-	link      *link // nil for directed Probes
-	questions []*question
-}
-
-func (a *asker) prepare(v wsd.Version, to netip.AddrPort, copies int) error {
-	q, err := newQuestion(v, a.round.query, to, copies)
-	if err == nil {
-		a.questions = append(a.questions, q)
-	}
-	return err
-}
-
-// ask sends all copies of all Probes, and returns an error if no copy could be sent. Reading goes on until ctx ends.
-func (a *asker) ask(ctx context.Context) error {
-	a.round.tasks.Go(func() {
-		defer a.socket.close()
-		a.socket.readAll(ctx, func(p packet) { a.receive(ctx, p) })
-	})
-	errs := make([]error, len(a.questions))
-	var sending sync.WaitGroup
-	for i, q := range a.questions {
-		sending.Go(func() {
-			errs[i] = transmit(ctx, q.copies, func() error { return a.send(q) })
-		})
-	}
-	sending.Wait()
-	for _, err := range errs {
-		if err == nil {
-			return nil
-		}
-	}
-	return errs[0]
-}
-
-func (a *asker) send(q *question) error {
-	now := time.Now()
-	q.asked.CompareAndSwap(nil, &now)
-	err := a.socket.send(q.data, q.to)
-	if err == nil {
-		a.round.mu.Lock()
-		a.round.sent = true
-		a.round.mu.Unlock()
-	}
-	return err
-}
-
-// receive hands over the matches of one datagram.
-func (a *asker) receive(ctx context.Context, p packet) {
-	now := time.Now()
-	if a.link != nil && !a.round.links.delivers(a.link, p.from.Addr()) || !a.round.limiter.allow(p.from.Addr()) {
-		return
-	}
-	m, err := wsd.Parse(p.data)
-	if err != nil {
-		a.round.log.Debug("A datagram was ignored", "peer", p.from, "err", err)
-		return
-	}
-	q := a.questionOf(m)
-	if q == nil {
-		return
-	}
-	path := route{from: p.from.Addr(), link: a.link, links: a.round.links}
-	for _, e := range m.Endpoints {
-		if !a.round.query.Matches(m.Version, e) {
-			continue
-		}
-		d := deviceOf(e, m.Version, p.from, a.link)
-		d.RTT = now.Sub(*q.asked.Load())
-		select {
-		case a.round.answers <- answer{d, path.rank(e.XAddrs)}:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// questionOf finds the Probe that a message answers.
-func (a *asker) questionOf(m *wsd.Message) *question {
-	if m.Action != wsd.ProbeMatches {
+// failure is nil as soon as one question has left.
+func (r *round) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sent {
 		return nil
 	}
-	for _, q := range a.questions {
-		if q.version == m.Version && q.asked.Load() != nil && wsd.CanonicalID(m.RelatesTo) == q.id {
-			return q
-		}
+	err := errors.Join(r.errs...)
+	if err == nil {
+		err = errNoWay
 	}
-	return nil
+	return fmt.Errorf("no probe could be sent: %w", err)
+}
+
+// expect lets answers to a question in.
+func (r *round) expect(a *asker, q *question) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q.asker = a
+	r.questions[q.request.MessageID] = q
+}
+
+// questionOf finds what a message answers. It must have come to the socket that asked; with one source port for all
+// sockets the system chooses among them.
+func (r *round) questionOf(a *asker, m *wsd.Message) *question {
+	r.mu.Lock()
+	q := r.questions[wsd.CanonicalID(m.RelatesTo)]
+	r.mu.Unlock()
+	if q == nil || !q.answeredBy(m) || q.asker != a && r.client.SourcePort == 0 {
+		return nil
+	}
+	return q
+}
+
+// mayResolve takes one from the number of Resolves that the round may send.
+func (r *round) mayResolve() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resolves++
+	return r.resolves <= maxResolves
 }

@@ -56,9 +56,9 @@ func openSocket(ctx context.Context, local netip.AddrPort, shared bool) (*socket
 	return s, nil
 }
 
-// openProbing binds an ephemeral port on an own address and sends multicasts out of that link.
-func openProbing(ctx context.Context, l *link, local netip.Addr) (*socket, error) {
-	s, err := openSocket(ctx, netip.AddrPortFrom(local, 0), false)
+// openProbing binds an own address, with port 0 any free port, and sends multicasts out of that link.
+func openProbing(ctx context.Context, l *link, local netip.AddrPort) (*socket, error) {
+	s, err := openSocket(ctx, local, local.Port() != 0)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +106,12 @@ func (s *socket) groupAddress(l *link, port uint16) netip.AddrPort {
 	}
 	return netip.AddrPortFrom(group6.WithZone(l.iface.Name), port)
 }
+
+// receiveBuffer is what a burst of answers may need: a datagram takes up more than twice its size.
+const receiveBuffer = 1 << 20
+
+// enlarge asks for a greater receive buffer, and takes what the system gives.
+func (s *socket) enlarge() { _ = s.conn.SetReadBuffer(receiveBuffer) }
 
 func (s *socket) close() { s.conn.Close() }
 

@@ -39,15 +39,19 @@ type Target struct {
 	Port uint16
 	// Interfaces are the names of the interfaces to use; empty means all that carry multicast, and loopback.
 	Interfaces []string
-	// OffLink also answers sources that are not on a directly connected network: for clients behind a router that are
-	// configured with this machine's address. Such sources can be forged from anywhere.
-	OffLink bool
+	// OffLink are networks whose hosts are answered although they are not directly connected: those of clients behind a router
+	// that are configured with this machine's address. Such sources can be forged from anywhere.
+	OffLink []netip.Prefix
 	// Log may be nil.
 	Log *slog.Logger
 
 	making, closing sync.Once
 	ready           chan struct{}
+	tally           tally
 }
+
+// Counters says what became of the datagrams that came in.
+func (t *Target) Counters() Counters { return t.tally.counters() }
 
 // Ready is closed when the interfaces are joined for the first time, so that Probes are answered.
 func (t *Target) Ready() <-chan struct{} {
@@ -71,13 +75,15 @@ func (t *Target) Run(ctx context.Context) error {
 	}
 	defer r.pending.Wait()
 	g := &membership{
-		port: orPort(t.Port), interfaces: t.Interfaces, log: r.log, offLink: t.OffLink,
+		port: orPort(t.Port), interfaces: t.Interfaces, log: r.log, offLink: t.OffLink, tally: &t.tally,
 		joined: func(ctx context.Context, m *member) {
 			if wait(ctx, randomDelay(r.maxDelay)) {
 				t.announce(ctx, r, wsd.Hello, m)
 			}
 		},
-		received: func(ctx context.Context, m *member, l *link, p packet) { r.receive(ctx, m.reply, l, p) },
+		received: func(ctx context.Context, m *member, l *link, p packet) (fate, error) {
+			return r.receive(ctx, m.reply, l, p)
+		},
 		leaving: func(members []*member) {
 			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTime)
 			defer cancel()

@@ -11,6 +11,7 @@ import (
 // The ranks of transport addresses, best first.
 const (
 	rankLink        = iota // a literal address on the network that the answer came by
+	rankLinkLocal          // the same, but one that means something on that interface only
 	rankNear               // a literal on another network of this machine
 	rankRouted             // any other literal
 	rankName               // a name, which this machine may not be able to resolve
@@ -29,6 +30,8 @@ type route struct {
 	from  netip.Addr
 	link  *link // nil for a directed Probe
 	links neighbourhood
+	// proxied tells that the answer is about somebody else than its source.
+	proxied bool
 }
 
 // rank puts transport addresses into the order to try them in, and repairs what targets get wrong: an address that means
@@ -51,13 +54,19 @@ func (r route) rank(list []string) []xaddr {
 				ranked = append(ranked, xaddr{u.with(a.String()), rank})
 			}
 		case strings.EqualFold(u.host, "localhost"):
+			if r.proxied {
+				continue
+			}
 			if r.links.owns(r.from) {
 				ranked = append(ranked, xaddr{u.with(u.host), rankLink})
 			} else {
 				ranked = append(ranked, xaddr{u.with(r.from.String()), rankSource})
 			}
 		case isHostname(u.host):
-			ranked = append(ranked, xaddr{u.with(u.host), rankName}, xaddr{u.with(r.from.String()), rankSource})
+			ranked = append(ranked, xaddr{u.with(u.host), rankName})
+			if !r.proxied {
+				ranked = append(ranked, xaddr{u.with(r.from.String()), rankSource})
+			}
 		}
 	}
 	return mergeXAddrs(nil, ranked)
@@ -68,13 +77,15 @@ func (r route) rankLiteral(a netip.Addr) (_ netip.Addr, rank int, ok bool) {
 	switch {
 	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return a, 0, false
+	case r.proxied && (a.IsLoopback() || a.IsUnspecified()):
+		return a, 0, false
 	case a.IsLoopback() && r.links.owns(r.from):
 		return a, rankLink, true
 	case a.IsLoopback() || a.IsUnspecified():
 		return r.from, rankSource, true
 	case r.link != nil && r.link.contains(a):
 		if a.Is6() && a.IsLinkLocalUnicast() {
-			a = a.WithZone(r.link.iface.Name)
+			return a.WithZone(r.link.iface.Name), rankLinkLocal, true
 		}
 		return a, rankLink, true
 	case a == r.from.WithZone(""):

@@ -15,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"vitrine/agent/protocol"
+	"vitrine/discovery"
 )
 
 // MaxSize is the largest file that Parse takes, in bytes.
@@ -29,6 +30,17 @@ type file struct {
 	Page    string   `toml:"page"`
 	Log     string   `toml:"log"`
 	Wake    wake     `toml:"wake"`
+
+	Location  string `toml:"location"`
+	Discovery search `toml:"discovery"`
+}
+
+type search struct {
+	Hosts      []string `toml:"hosts"`
+	Proxies    []string `toml:"proxies"`
+	Interfaces []string `toml:"interfaces"`
+	SourcePort int      `toml:"source_port"`
+	Announce   bool     `toml:"announce"`
 }
 
 type wake struct {
@@ -51,6 +63,24 @@ type Config struct {
 	Log string
 	// WakePorts are the UDP ports on which magic packets are awaited.
 	WakePorts []uint16
+	// Location is where the viewer is.
+	Location protocol.Location
+	// Discovery says how servers are looked for.
+	Discovery Discovery
+}
+
+// Discovery says how servers are looked for, and whether the viewer itself can be found.
+type Discovery struct {
+	// Hosts are asked directly: names, addresses, or networks such as "10.2.0.0/24".
+	Hosts []string
+	// Proxies are discovery proxies to ask too.
+	Proxies []string
+	// Interfaces are the network interfaces to use; none means all.
+	Interfaces []string
+	// SourcePort is the UDP port to ask from; 0 means any.
+	SourcePort uint16
+	// Announce lets others on the network find the viewer.
+	Announce bool
 }
 
 // Parse reads a vitrine.toml. A key that doesn't exist is an error, since a misspelt one would be silently without effect.
@@ -110,6 +140,14 @@ func (f file) check() (Config, error) {
 	default:
 		return Config{}, fmt.Errorf("log = %q: want debug, info, warn or error", f.Log)
 	}
+	location, err := protocol.ParseLocation(f.Location)
+	if err != nil {
+		return Config{}, err
+	}
+	c.Location = location
+	if c.Discovery, err = f.Discovery.check(); err != nil {
+		return Config{}, err
+	}
 	for _, p := range f.Wake.Ports {
 		if p < 1 || p > 65535 {
 			return Config{}, fmt.Errorf("wake.ports: %d is not a port; want 1 to 65535", p)
@@ -117,6 +155,20 @@ func (f file) check() (Config, error) {
 		c.WakePorts = append(c.WakePorts, uint16(p))
 	}
 	return c, nil
+}
+
+func (d search) check() (Discovery, error) {
+	for what, hosts := range map[string][]string{"hosts": d.Hosts, "proxies": d.Proxies} {
+		for i, host := range hosts {
+			if err := discovery.CheckHost(host); err != nil {
+				return Discovery{}, fmt.Errorf("discovery.%s[%d]: %w", what, i, err)
+			}
+		}
+	}
+	if d.SourcePort < 0 || d.SourcePort > 65535 {
+		return Discovery{}, fmt.Errorf("discovery.source_port: %d is not a port; want 1 to 65535", d.SourcePort)
+	}
+	return Discovery{Hosts: d.Hosts, Proxies: d.Proxies, Interfaces: d.Interfaces, SourcePort: uint16(d.SourcePort), Announce: d.Announce}, nil
 }
 
 // ServerAddress completes a "host" or "host:port" of a server with the session's port.

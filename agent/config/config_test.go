@@ -21,8 +21,17 @@ state = "/data/vitrine"
 page = "127.0.0.1:8080"
 log = "debug"
 
+location = "building-a/floor 2"
+
 [wake]
 ports = [9, 7009]
+
+[discovery]
+hosts = ["signage.example", "10.2.0.0/24"]
+proxies = ["10.0.0.9"]
+interfaces = ["eth0"]
+source_port = 3703
+announce = true
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +40,10 @@ ports = [9, 7009]
 		Name: "Lobby, left", Token: &token,
 		Servers: []string{"10.0.0.5:7237", "signage.example:7000", "[fd00::5]:7237", "[fd00::6]:7001"},
 		State:   "/data/vitrine", Page: "127.0.0.1:8080", Log: "debug", WakePorts: []uint16{9, 7009},
+		Location: protocol.Location{"building-a", "floor 2"},
+		Discovery: config.Discovery{
+			Hosts: []string{"signage.example", "10.2.0.0/24"}, Proxies: []string{"10.0.0.9"}, Interfaces: []string{"eth0"}, SourcePort: 3703, Announce: true,
+		},
 	}
 	secrets := cmp.Comparer(func(a, b protocol.Secret) bool { return a.Equal(b) })
 	if diff := cmp.Diff(want, got, secrets); diff != "" {
@@ -55,6 +68,10 @@ func TestParseNamesTheMistake(t *testing.T) {
 		"server port":  {"servers = [\"10.0.0.5:http\"]\n", "not a port"},
 		"log level":    {"log = \"loud\"\n", "debug, info, warn or error"},
 		"wake port":    {"[wake]\nports = [70000]\n", "wake.ports"},
+		"location":     {"location = \"a//b\"\n", "without empty ones"},
+		"host":         {"[discovery]\nhosts = [\"10.2.0.0/8\"]\n", "discovery.hosts[0]: the network has more than 256"},
+		"proxy":        {"[discovery]\nproxies = [\"http://x\"]\n", "discovery.proxies[0]"},
+		"source port":  {"[discovery]\nsource_port = 70000\n", "discovery.source_port"},
 		"large":        {strings.Repeat("#", config.MaxSize+1), "limit"},
 		"curly quotes": {"name = “Lobby”\n", "line 1"},
 	} {

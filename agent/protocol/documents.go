@@ -36,6 +36,8 @@ type Server struct {
 	Role string `json:"role"`
 	// Priority ranks servers of one role; the lowest is tried first.
 	Priority int `json:"priority"`
+	// Location is whom the server is for; empty for the whole site.
+	Location Location `json:"location,omitempty"`
 	// Addrs are "host:port" addresses of the session port, in the order to try.
 	Addrs []string `json:"addrs,omitempty"`
 	// NTP is the UDP port where the server answers SNTP; 0 means NTPPort.
@@ -65,18 +67,20 @@ func ParseDesired(data []byte) (Desired, error) {
 // Reported is what a viewer says of itself. It is also, with nothing added yet, what the viewer answers on its loopback
 // address under /v1/status.
 type Reported struct {
-	Viewer  string        `json:"viewer,omitempty"`
-	Name    string        `json:"name"`
-	Site    string        `json:"site,omitempty"`
-	Rev     int64         `json:"rev"`
-	Version string        `json:"version"`
-	Started time.Time     `json:"started"`
-	Session SessionStatus `json:"session"`
-	Clock   ClockStatus   `json:"clock"`
-	Content ContentStatus `json:"content"`
-	Playing []Playing     `json:"playing"`
-	Faults  []Fault       `json:"faults"`
-	Device  Device        `json:"device"`
+	Viewer string `json:"viewer,omitempty"`
+	Name   string `json:"name"`
+	Site   string `json:"site,omitempty"`
+	// Location is where the viewer is, as its settings say.
+	Location Location      `json:"location,omitempty"`
+	Rev      int64         `json:"rev"`
+	Version  string        `json:"version"`
+	Started  time.Time     `json:"started"`
+	Session  SessionStatus `json:"session"`
+	Clock    ClockStatus   `json:"clock"`
+	Content  ContentStatus `json:"content"`
+	Playing  []Playing     `json:"playing"`
+	Faults   []Fault       `json:"faults"`
+	Device   Device        `json:"device"`
 }
 
 // The states of a session.

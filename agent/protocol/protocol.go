@@ -42,25 +42,6 @@ const (
 	RoleBackup = "backup"
 )
 
-// SiteScope is the WS-Discovery scope of everything in a site; the scopes below it start with it.
-func SiteScope(site string) string { return "vitrine://" + site }
-
-// RoleScope is the scope of a site's servers in one role.
-func RoleScope(site, role string) string { return SiteScope(site) + "/role/" + role }
-
-// ParseRoleScope is the reverse of RoleScope; ok is false if scope is something else.
-func ParseRoleScope(scope string) (site, role string, ok bool) {
-	rest, ok := strings.CutPrefix(scope, "vitrine://")
-	if !ok {
-		return "", "", false
-	}
-	site, role, ok = strings.Cut(rest, "/role/")
-	if !ok || CheckSite(site) != nil || (role != RoleMain && role != RoleBackup) {
-		return "", "", false
-	}
-	return site, role, true
-}
-
 // CheckSite says whether name can be a site's name: 1 to 63 lower-case letters, digits and inner hyphens, as in a DNS
 // label, since it stands in scopes and certificates.
 func CheckSite(name string) error {

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
 	"vitrine/agent/protocol"
+	"vitrine/discovery/wsd"
 )
 
 func TestTopics(t *testing.T) {
@@ -46,13 +48,50 @@ func TestContentURL(t *testing.T) {
 }
 
 func TestScopes(t *testing.T) {
-	site, role, ok := protocol.ParseRoleScope(protocol.RoleScope("north", protocol.RoleBackup))
-	if !ok || site != "north" || role != protocol.RoleBackup {
-		t.Errorf("%q %q %v", site, role, ok)
+	for _, want := range []protocol.Announced{
+		{Site: "north", Role: protocol.RoleMain},
+		{Site: "north", Role: protocol.RoleBackup, Name: "Kammer 3/b; ä%", Priority: 65535, Location: protocol.Location{"haus a", "2. Stock"}},
+		{Site: "n", Name: "screen 12"},
+	} {
+		scopes := append([]string{"onvif://www.onvif.org/name/x", "vitrine://"}, want.Scopes()...)
+		got, ok := protocol.ParseScopes(scopes)
+		if !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, %v; want %+v", scopes, got, ok, want)
+		}
+		for _, s := range want.Scopes() {
+			for _, scope := range []string{protocol.SiteScope(want.Site), protocol.LocationScope(want.Site, want.Location[:min(1, len(want.Location))])} {
+				query := wsd.Query{Scopes: []string{scope}}
+				if len(want.Location) > 0 && !query.Matches(wsd.Version11, wsd.Endpoint{Scopes: want.Scopes()}) {
+					t.Errorf("%s doesn't match %s", scope, s)
+				}
+			}
+		}
 	}
-	for _, scope := range []string{"http://x/role/main", "vitrine://north", "vitrine://north/role/king", "vitrine:///role/main", "vitrine://No rth/role/main"} {
-		if _, _, ok := protocol.ParseRoleScope(scope); ok {
-			t.Errorf("%q was read", scope)
+	for _, scopes := range [][]string{nil, {"http://x/role/main"}, {"vitrine:///role/main"}, {"vitrine://No rth/role/main"}} {
+		if got, ok := protocol.ParseScopes(scopes); ok {
+			t.Errorf("%q: %+v", scopes, got)
+		}
+	}
+	odd := []string{"vitrine://n/role/king", "vitrine://n/priority/-1", "vitrine://n/priority/x", "vitrine://n/name/%zz", "vitrine://n/name/%0a", "vitrine://n/location/a//b", "vitrine://n/location/a%2Fb", "vitrine://m/role/main"}
+	if got, ok := protocol.ParseScopes(odd); !ok || !reflect.DeepEqual(got, protocol.Announced{Site: "n"}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestLocations(t *testing.T) {
+	a, err := protocol.ParseLocation("building-a/floor 2/lobby")
+	if err != nil || a.String() != "building-a/floor 2/lobby" {
+		t.Fatal(a, err)
+	}
+	for other, want := range map[string]int{"": 0, "building-a": 1, "building-a/floor 2": 2, "building-a/floor 3/lobby": 1, "building-a/floor 2/lobby/left": 3, "b": 0} {
+		b, err := protocol.ParseLocation(other)
+		if err != nil || a.Shared(b) != want || b.Shared(a) != want {
+			t.Errorf("%q: %d, %v; want %d", other, a.Shared(b), err, want)
+		}
+	}
+	for _, bad := range []string{"/", "a/", "/a", "a//b", "a/../b", "a/\x00", "1/2/3/4/5/6/7/8/9"} {
+		if l, err := protocol.ParseLocation(bad); err == nil {
+			t.Errorf("%q is %q", bad, l)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
@@ -26,13 +25,16 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// newTarget makes what announces the server and answers the probes of viewers.
-func newTarget(site *Site, role string, listen net.Addr, log *slog.Logger) *discovery.Target {
-	at := listen.(*net.TCPAddr).AddrPort()
+// target makes what announces the server and answers the probes of viewers.
+func (s *Server) target() *discovery.Target {
+	at := s.listener.Addr().(*net.TCPAddr).AddrPort()
+	says := protocol.Announced{
+		Site: s.site.Name(), Role: s.config.Role, Name: s.config.Name, Location: s.config.Location, Priority: s.config.Priority,
+	}
 	return &discovery.Target{
-		EPR:    "urn:uuid:" + site.ServerID(),
+		EPR:    "urn:uuid:" + s.site.ServerID(),
 		Types:  []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ServerType}},
-		Scopes: []string{protocol.RoleScope(site.Name(), role)},
+		Scopes: says.Scopes(),
 		XAddrs: func(local netip.Addr) []string {
 			local = local.Unmap()
 			if bound := at.Addr().Unmap(); !bound.IsUnspecified() {
@@ -46,7 +48,8 @@ func newTarget(site *Site, role string, listen net.Addr, log *slog.Logger) *disc
 		},
 		MetadataVersion: uint32(time.Now().Unix()), // any of it may have changed since the last start
 		MaxDelay:        answerDelay,
-		Log:             log,
+		OffLink:         s.config.ProbesFrom,
+		Log:             s.log,
 	}
 }
 

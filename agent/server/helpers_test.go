@@ -109,8 +109,9 @@ func connect(t *testing.T, id *identity.Identity, addr string, commands map[stri
 	var err error
 	v.Session, err = session.New(session.Config{
 		Identity: sessionIdentity{id},
-		Servers:  func() []string { return []string{addr} },
-		Discover: func(ctx context.Context, _ func(string)) error { return nil },
+		Servers:  func() []session.Candidate { return []session.Candidate{{Addr: addr}} },
+		Place:    func() session.Place { return session.Place{} },
+		Discover: func(ctx context.Context, _ func(session.Candidate)) error { return nil },
 		Report:   func() protocol.Reported { return protocol.Reported{Name: "x"} },
 		Desired:  func(d protocol.Desired) { v.desired <- d },
 		Commands: commands,

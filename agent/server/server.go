@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -21,7 +22,6 @@ import (
 	"vitrine/agent/protocol"
 	"vitrine/agent/server/media"
 	"vitrine/content/digest"
-	"vitrine/discovery"
 	"vitrine/platform/clock"
 )
 
@@ -35,6 +35,14 @@ type Config struct {
 	Media string
 	// Role is protocol.RoleMain or protocol.RoleBackup.
 	Role string
+	// Name is what people call this server; empty takes the machine's.
+	Name string
+	// Location is whom the server is for; empty for the whole site.
+	Location protocol.Location
+	// Priority ranks servers of one role, from 0, which is tried first, to protocol.MaxPriority.
+	Priority int
+	// ProbesFrom are networks behind routers whose probes are answered. Directly connected ones always are.
+	ProbesFrom []netip.Prefix
 	// Listen and NTP are the TCP and UDP addresses to listen on, such as ":7237" and ":123".
 	Listen, NTP string
 	// Seconds is how long each picture is on.
@@ -66,6 +74,13 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Role != protocol.RoleMain && c.Role != protocol.RoleBackup {
 		return nil, fmt.Errorf("role %q: want %q or %q", c.Role, protocol.RoleMain, protocol.RoleBackup)
+	}
+	if c.Name == "" {
+		// A machine without a name is found all the same.
+		c.Name, _ = os.Hostname()
+	}
+	if protocol.CheckName(c.Name) != nil {
+		c.Name = ""
 	}
 	s := &Server{config: c, log: c.Log, fleet: newFleet(), ready: make(chan struct{})}
 	if err := s.open(); err != nil {
@@ -295,17 +310,14 @@ func (s *Server) nameOf(id string) string {
 	return v.Name
 }
 
-// target is what answers the probes of viewers.
-func (s *Server) target() *discovery.Target {
-	return newTarget(s.site, s.config.Role, s.listener.Addr(), s.log)
-}
-
 // servers is what viewers are told: this server, at every address of the machine.
 func (s *Server) servers() []protocol.Server {
 	return []protocol.Server{{
-		ID:    s.site.ServerID(),
-		Role:  s.config.Role,
-		Addrs: dialAddresses(s.listener.Addr()),
-		NTP:   s.time.Addr().Port(),
+		ID:       s.site.ServerID(),
+		Role:     s.config.Role,
+		Priority: s.config.Priority,
+		Location: s.config.Location,
+		Addrs:    dialAddresses(s.listener.Addr()),
+		NTP:      s.time.Addr().Port(),
 	}}
 }

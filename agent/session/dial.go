@@ -27,37 +27,48 @@ const (
 	keepAliveCount    = 2
 )
 
-// candidates gives the addresses to try: the last that worked, those known, one every attemptDelay, and those that
-// discovery finds, at once. It ends when the search is over and every known address has been given; until then it
-// holds on to its goroutines, which end with ctx.
-func (s *Session) candidates(ctx context.Context) <-chan string {
-	out := make(chan string)
+// candidates gives the servers to try: the one of the last session and those known, one every attemptDelay, and those that
+// discovery finds, at once. A found backup is held back for attemptDelay, in which a main server will have answered too. It
+// ends when the search is over and every known address has been given; until then it holds on to its goroutines, which end
+// with ctx.
+func (s *Session) candidates(ctx context.Context) <-chan Candidate {
+	out := make(chan Candidate)
 	var mu sync.Mutex
 	seen := map[string]bool{}
-	give := func(addr string) bool {
+	give := func(c Candidate) bool {
 		mu.Lock()
-		old := seen[addr]
-		seen[addr] = true
+		old := seen[c.Addr]
+		seen[c.Addr] = true
 		mu.Unlock()
 		if old {
 			return false
 		}
 		select {
-		case out <- addr:
+		case out <- c:
 		case <-ctx.Done():
 		}
 		return true
 	}
 	var sources sync.WaitGroup
 	sources.Go(func() {
-		for _, addr := range s.known() {
-			if give(addr) {
+		for _, c := range s.known() {
+			if give(c) {
 				sleep(ctx, attemptDelay)
 			}
 		}
 	})
+	found := func(c Candidate) {
+		if c.Role != protocol.RoleBackup {
+			give(c)
+			return
+		}
+		sources.Go(func() {
+			sleep(ctx, attemptDelay)
+			give(c)
+		})
+	}
 	sources.Go(func() {
-		if err := s.config.Discover(ctx, func(addr string) { give(addr) }); err != nil && ctx.Err() == nil {
+		if err := s.config.Discover(ctx, found); err != nil && ctx.Err() == nil {
 			s.log.Debug("Discovery failed", "err", err)
 		}
 	})
@@ -69,21 +80,22 @@ func (s *Session) candidates(ctx context.Context) <-chan string {
 }
 
 // drain waits for the goroutines behind candidates, once their context has ended.
-func drain(candidates <-chan string) {
+func drain(candidates <-chan Candidate) {
 	for range candidates {
 	}
 }
 
-// known are the addresses that don't need a search, without repeats.
-func (s *Session) known() []string {
+// known are the servers that don't need a search, best first.
+func (s *Session) known() []Candidate {
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
-	addrs := s.config.Servers()
+	list := s.config.Servers()
 	if last != "" {
-		addrs = append([]string{last}, addrs...)
+		list = append(list, Candidate{Addr: last, Source: Remembered})
 	}
-	return addrs
+	Rank(list, s.config.Place())
+	return list
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -122,16 +134,16 @@ func (s *Session) dial(ctx context.Context) (*tls.Conn, string, error) {
 	err = errNoServer
 	for running := 0; ; {
 		select {
-		case addr, ok := <-candidates:
+		case c, ok := <-candidates:
 			if !ok {
 				candidates = nil
 				break
 			}
 			running++
 			attempts.Go(func() {
-				conn, err := connect(ctx, addr, config)
+				conn, err := connect(ctx, c.Addr, config)
 				select {
-				case results <- attempted{conn, addr, err}:
+				case results <- attempted{conn, c.Addr, err}:
 				case <-ctx.Done():
 					if conn != nil {
 						conn.Close()

@@ -115,13 +115,16 @@ func (l *link) greet(ctx context.Context) error {
 
 // loop sends what there is to send, and runs commands, until the connection is lost or ctx ends.
 func (l *link) loop(ctx context.Context) error {
-	var pause <-chan time.Time
+	var pause, unchecked <-chan time.Time
 	refresh := time.NewTicker(refreshInterval)
 	defer refresh.Stop()
 	for {
-		dirty := l.session.dirty
+		dirty, check := l.session.dirty, l.session.check
 		if pause != nil {
 			dirty = nil
+		}
+		if unchecked != nil {
+			check = nil
 		}
 		var err error
 		select {
@@ -135,6 +138,11 @@ func (l *link) loop(ctx context.Context) error {
 			pause = nil
 		case <-refresh.C:
 			l.session.Report()
+		case <-check:
+			unchecked = time.After(checkInterval)
+			err = l.prove(ctx)
+		case <-unchecked:
+			unchecked = nil
 		case <-dirty:
 			pause = time.After(reportInterval)
 			err = l.flush(ctx)
@@ -143,6 +151,17 @@ func (l *link) loop(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// prove has the server acknowledge a message soon. One that doesn't is given up, and others are tried at once.
+func (l *link) prove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := l.flush(ctx)
+	if err != nil {
+		l.session.Kick()
+	}
+	return err
 }
 
 // flush sends the waiting events and the state.

@@ -39,10 +39,12 @@ type Handler func(ctx context.Context, args json.RawMessage) error
 type Config struct {
 	// Identity is required.
 	Identity Identity
-	// Servers gives the "host:port" addresses known from configuration and from the site, best first.
-	Servers func() []string
-	// Discover looks for servers on the network until ctx ends or a search is over, and passes each address on.
-	Discover func(ctx context.Context, found func(addr string)) error
+	// Servers gives the servers known from configuration and from the site, and Place what they are ranked by.
+	Servers func() []Candidate
+	Place   func() Place
+	// Discover looks for servers on the network until ctx ends or a search is over, and passes each address on. Calls of
+	// found don't overlap.
+	Discover func(ctx context.Context, found func(Candidate)) error
 	// Report gives the document that is published as `reported`, all but its session part.
 	Report func() protocol.Reported
 	// Desired is called with every valid `desired` message. It must not block.
@@ -65,6 +67,9 @@ const (
 	reportInterval = time.Second
 	// refreshInterval is after how long `reported` is published although nothing has changed but what is playing.
 	refreshInterval = time.Minute
+	// checkTimeout is how long a server that is in doubt may take to answer, and checkInterval how often that is asked.
+	checkTimeout  = 3 * time.Second
+	checkInterval = 5 * time.Second
 	// firstRetry and lastRetry bound the wait between tries.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
@@ -81,6 +86,7 @@ type Session struct {
 	// state is what MQTT must remember between connections.
 	state session.SessionManager
 	kick  chan struct{}
+	check chan struct{}
 	dirty chan struct{}
 	ready chan struct{}
 	once  sync.Once
@@ -104,7 +110,7 @@ func New(c Config) (*Session, error) {
 		config: c, log: c.Log, journal: j,
 		boot: newID(), started: time.Now(),
 		state: state.NewInMemory(),
-		kick:  make(chan struct{}, 1), dirty: make(chan struct{}, 1), ready: make(chan struct{}),
+		kick:  make(chan struct{}, 1), check: make(chan struct{}, 1), dirty: make(chan struct{}, 1), ready: make(chan struct{}),
 		status: protocol.SessionStatus{State: protocol.StateSearching, Since: time.Now().UTC()},
 	}, nil
 }
@@ -145,6 +151,10 @@ func (s *Session) Status() protocol.SessionStatus {
 
 // Kick ends a wait for the next try, for when there is news of a server or of the network.
 func (s *Session) Kick() { poke(s.kick) }
+
+// Check looks whether the server still answers, and ends the session if it doesn't: for when there is reason to doubt it. It
+// is cheap, and done at most once in checkInterval, since whoever can forge a Bye can call for it.
+func (s *Session) Check() { poke(s.check) }
 
 // Report has the `reported` document published soon: something in it has changed.
 func (s *Session) Report() { poke(s.dirty) }
@@ -216,7 +226,8 @@ func (s *Session) enrol(ctx context.Context) error {
 		drain(candidates)
 	}()
 	err := errNoServer
-	for addr := range candidates {
+	for c := range candidates {
+		addr := c.Addr
 		s.set(protocol.StateEnrolling, addr, nil)
 		failed := s.config.Identity.Enrol(ctx, addr)
 		if failed == nil {

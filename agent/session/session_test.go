@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,8 +31,9 @@ func config(t *testing.T) Config {
 	t.Helper()
 	return Config{
 		Identity: nobody{},
-		Servers:  func() []string { return nil },
-		Discover: func(context.Context, func(string)) error { return nil },
+		Servers:  func() []Candidate { return nil },
+		Place:    func() Place { return Place{} },
+		Discover: func(context.Context, func(Candidate)) error { return nil },
 		Report:   func() protocol.Reported { return protocol.Reported{} },
 		Desired:  func(protocol.Desired) {},
 		Changed:  func(protocol.SessionStatus) {},
@@ -97,10 +100,13 @@ func TestDamagedJournalIsSetAside(t *testing.T) {
 // Known addresses come one after the other, found ones at once, and none twice.
 func TestCandidates(t *testing.T) {
 	c := config(t)
-	c.Servers = func() []string { return []string{"a:1", "b:1", "a:1"} }
-	c.Discover = func(_ context.Context, found func(string)) error {
-		found("x:1")
-		found("b:1")
+	c.Servers = func() []Candidate {
+		return []Candidate{{Addr: "b:1", Source: Named}, {Addr: "a:1", Source: Configured}, {Addr: "a:1", Source: Named}}
+	}
+	c.Discover = func(_ context.Context, found func(Candidate)) error {
+		found(Candidate{Addr: "backup:1", Source: Found, Announced: protocol.Announced{Role: protocol.RoleBackup}})
+		found(Candidate{Addr: "main:1", Source: Found, Announced: protocol.Announced{Role: protocol.RoleMain}})
+		found(Candidate{Addr: "b:1", Source: Found})
 		return nil
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -108,12 +114,12 @@ func TestCandidates(t *testing.T) {
 		s.remember("last:1")
 		began := time.Now()
 		var got []string
-		for addr := range s.candidates(t.Context()) {
-			got = append(got, addr)
+		for c := range s.candidates(t.Context()) {
+			got = append(got, c.Addr)
 		}
-		seen := strings.Join(got, " ")
-		if len(got) != 4 || !strings.Contains(seen, "x:1") || strings.Index(seen, "last:1") > strings.Index(seen, "a:1") {
-			t.Errorf("candidates %v", got)
+		slices.Sort(got)
+		if want := []string{"a:1", "b:1", "backup:1", "last:1", "main:1"}; !slices.Equal(got, want) {
+			t.Errorf("candidates %v, want %v", got, want)
 		}
 		if took := time.Since(began); took > 4*attemptDelay {
 			t.Errorf("it took %v", took)
@@ -121,11 +127,34 @@ func TestCandidates(t *testing.T) {
 	})
 }
 
+// The first of each source is there at once, but for a backup, which waits for a main server to be found too.
+func TestOrderOfCandidates(t *testing.T) {
+	c := config(t)
+	c.Servers = func() []Candidate {
+		return []Candidate{{Addr: "named:1", Source: Named}, {Addr: "configured:1", Source: Configured}}
+	}
+	c.Discover = func(_ context.Context, found func(Candidate)) error {
+		found(Candidate{Addr: "backup:1", Source: Found, Announced: protocol.Announced{Role: protocol.RoleBackup}})
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(t, c)
+		began, at := time.Now(), map[string]time.Duration{}
+		for c := range s.candidates(t.Context()) {
+			at[c.Addr] = time.Since(began)
+		}
+		want := map[string]time.Duration{"configured:1": 0, "named:1": attemptDelay, "backup:1": attemptDelay}
+		if !maps.Equal(at, want) {
+			t.Errorf("candidates came after %v, want %v", at, want)
+		}
+	})
+}
+
 // A search that is given up must not leave goroutines behind; the bubble would not end.
 func TestCandidatesEndWithTheirContext(t *testing.T) {
 	c := config(t)
-	c.Servers = func() []string { return []string{"a:1", "b:1"} }
-	c.Discover = func(ctx context.Context, _ func(string)) error {
+	c.Servers = func() []Candidate { return []Candidate{{Addr: "a:1"}, {Addr: "b:1"}} }
+	c.Discover = func(ctx context.Context, _ func(Candidate)) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -143,7 +172,7 @@ func TestCandidatesEndWithTheirContext(t *testing.T) {
 func TestSearchGoesOn(t *testing.T) {
 	searches := 0
 	c := config(t)
-	c.Discover = func(context.Context, func(string)) error {
+	c.Discover = func(context.Context, func(Candidate)) error {
 		searches++
 		return nil
 	}

@@ -1,6 +1,6 @@
-// Package network says what network interfaces this machine has.
+// Package network says what network interfaces this machine has, and when that changes.
 //
-// It owns the look at them, at one moment; it keeps nothing and changes nothing.
+// It owns the look at them and the watch over them; it changes nothing.
 package network
 
 import (

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,9 +32,9 @@ var runCommand = cli.Command{
 
 // runOptions are the options of `vitrine run`.
 type runOptions struct {
-	config, name, state, token, tokenFile, page string
-	servers, wakePorts                          cli.List
-	log                                         cli.LogOptions
+	config, name, state, token, tokenFile, page, location string
+	servers, wakePorts                                    cli.List
+	log                                                   cli.LogOptions
 }
 
 func run(ctx context.Context, env cli.Env, args []string) error {
@@ -48,6 +47,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	flags.StringVar(&o.tokenFile, "token-file", "", "`file` with the join token")
 	flags.StringVar(&o.page, "page", "", "loopback `address` of the player page (default 127.0.0.1:7238)")
 	flags.Var(&o.servers, "server", "`address` of a server to try before those that are found; may be repeated")
+	flags.StringVar(&o.location, "location", "", "`place` where this viewer is, such as building-a/floor-2: servers there are preferred")
 	flags.Var(&o.wakePorts, "wake-ports", "UDP `ports` for magic packets (default 7,9)")
 	o.log.Register(flags)
 	if _, err := flags.Parse(args, 0, 0); err != nil {
@@ -96,6 +96,11 @@ func (o *runOptions) settings() (config.Config, error) {
 		}
 		c.Name = o.name
 	}
+	if o.location != "" {
+		if c.Location, err = protocol.ParseLocation(o.location); err != nil {
+			return c, err
+		}
+	}
 	if len(o.servers) > 0 {
 		c.Servers = nil
 	}
@@ -112,7 +117,7 @@ func (o *runOptions) settings() (config.Config, error) {
 		}
 	}
 	c.State = first(o.state, c.State, defaultState())
-	c.Page = first(o.page, c.Page, net.JoinHostPort("127.0.0.1", strconv.Itoa(protocol.PagePort)))
+	c.Page = first(o.page, c.Page, defaultPage())
 	return c, nil
 }
 
@@ -176,6 +181,7 @@ func first(values ...string) string {
 func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p *progress) error {
 	a, err := agent.New(agent.Config{
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
+		Location: c.Location, Discovery: c.Discovery,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {

@@ -24,13 +24,16 @@ var statusCommand = cli.Command{
 	Usage:   "[--json] [--page ADDRESS]",
 }
 
+// defaultPage is where a viewer's page is unless its settings say otherwise.
+func defaultPage() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(protocol.PagePort)) }
+
 // statusTimeout is how long the agent, on this very machine, may take.
 const statusTimeout = 5 * time.Second
 
 func status(ctx context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine status", statusCommand)
 	asJSON := flags.Bool("json", false, "print the whole status as JSON")
-	page := flags.String("page", net.JoinHostPort("127.0.0.1", strconv.Itoa(protocol.PagePort)), "`address` of the running viewer's page")
+	page := flags.String("page", defaultPage(), "`address` of the running viewer's page")
 	if _, err := flags.Parse(args, 0, 0); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package vitrineserver
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 
 	"vitrine/agent/cli"
@@ -25,7 +26,12 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	state := stateFlag(flags)
 	flags.StringVar(&c.Site, "site", "", "`name` of the site, in lower-case letters, digits and hyphens (default: the one in the state folder)")
 	flags.StringVar(&c.Media, "media", "", "`folder` with pictures and videos")
+	flags.StringVar(&c.Name, "name", "", "`name` that people call this server (default: the machine's)")
 	flags.StringVar(&c.Role, "role", protocol.RoleMain, "`role` of this server: main or backup")
+	flags.IntVar(&c.Priority, "priority", 0, "`number` from 0 to 65535; viewers try servers of one role with the lowest first")
+	location := flags.String("location", "", "`place` whose viewers prefer this server, such as building-a/floor-2")
+	var probesFrom cli.List
+	flags.Var(&probesFrom, "probes-from", "`network` behind a router whose probes are answered too, such as 10.2.0.0/16; may be repeated")
 	flags.StringVar(&c.Listen, "listen", net.JoinHostPort("", strconv.Itoa(protocol.SessionPort)), "TCP `address` for sessions and content")
 	flags.StringVar(&c.NTP, "ntp", net.JoinHostPort("", strconv.Itoa(protocol.NTPPort)), "UDP `address` for the time service")
 	flags.Float64Var(&c.Seconds, "seconds", 10, "`seconds` for which each picture is on")
@@ -40,6 +46,9 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	if c.Seconds < 1 || c.Seconds > 86400 {
 		return cli.Usagef("--seconds %v: want 1 to 86400", c.Seconds)
 	}
+	if err := announcement(&c, *location, probesFrom); err != nil {
+		return err
+	}
 	log, err := options.New(env, cli.NewConsole(env.Stderr, env.Terminal))
 	if err != nil {
 		return err
@@ -50,4 +59,27 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	return s.Run(ctx)
+}
+
+// announcement checks what the server says of itself, and to whom.
+func announcement(c *server.Config, location string, probesFrom []string) (err error) {
+	if c.Location, err = protocol.ParseLocation(location); err != nil {
+		return &cli.UsageError{Reason: "--" + err.Error()}
+	}
+	if c.Priority < 0 || c.Priority > protocol.MaxPriority {
+		return cli.Usagef("--priority %d: want 0 to %d", c.Priority, protocol.MaxPriority)
+	}
+	if c.Name != "" {
+		if err := protocol.CheckName(c.Name); err != nil {
+			return &cli.UsageError{Reason: "--" + err.Error()}
+		}
+	}
+	for _, s := range probesFrom {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return cli.Usagef("--probes-from %.80q: want a network such as 10.2.0.0/16", s)
+		}
+		c.ProbesFrom = append(c.ProbesFrom, prefix.Masked())
+	}
+	return nil
 }

@@ -1,0 +1,59 @@
+package session
+
+import (
+	"testing"
+	"time"
+
+	"vitrine/agent/protocol"
+)
+
+// Each candidate differs from the one before it in one thing, and comes after it for that reason.
+func TestRank(t *testing.T) {
+	place := Place{Site: "north", Location: protocol.Location{"a", "2", "lobby"}}
+	best := Candidate{Addr: "0", Source: Configured, Announced: protocol.Announced{Site: "north", Role: protocol.RoleMain, Location: protocol.Location{"a", "2"}}, RTT: time.Millisecond}
+	steps := []struct {
+		change func(*Candidate)
+		why    string
+	}{
+		{func(c *Candidate) { c.RTT = 2 * time.Millisecond }, "slower to answer"},
+		{func(c *Candidate) { c.Priority, c.RTT = 10, 0 }, "with priority 10"},
+		{func(c *Candidate) { c.Location, c.Priority = protocol.Location{"a", "3", "lobby"}, 0 }, "at location a/3/lobby"},
+		{func(c *Candidate) { c.Location = protocol.Location{"b", "2", "lobby"} }, "at location b/2/lobby"},
+		{func(c *Candidate) { c.Role, c.Location = protocol.RoleBackup, place.Location }, "in the role backup"},
+		{func(c *Candidate) { c.Source, c.Role = Found, protocol.RoleMain }, "found by a probe"},
+		{func(c *Candidate) { c.Source, c.Site = Remembered, "south" }, "of site south, not north"},
+	}
+	want, next := []Candidate{best}, best
+	for i, step := range steps {
+		step.change(&next)
+		next.Addr = string(rune('1' + i))
+		if why := Why(want[i], next, place); why != step.why {
+			t.Errorf("%d: %q, want %q", i, why, step.why)
+		}
+		want = append(want, next)
+	}
+	got := make([]Candidate, 0, len(want))
+	for i := range want {
+		got = append(got, want[len(want)-1-i])
+	}
+	Rank(got, place)
+	for i := range want {
+		if got[i].Addr != want[i].Addr {
+			t.Errorf("place %d has %s, want %s", i, got[i].Addr, want[i].Addr)
+		}
+	}
+	if why := Why(best, best, place); why != "no difference" {
+		t.Error(why)
+	}
+}
+
+// A viewer that belongs to no site yet has no reason to prefer one, and an address without more is no other site's.
+func TestRankWithoutSite(t *testing.T) {
+	south := Candidate{Announced: protocol.Announced{Site: "south"}}
+	if why := Why(Candidate{}, south, Place{}); why != "no difference" {
+		t.Error(why)
+	}
+	if why := Why(south, Candidate{}, Place{Site: "south"}); why != "no difference" {
+		t.Error(why)
+	}
+}

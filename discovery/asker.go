@@ -1,0 +1,171 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"vitrine/discovery/wsd"
+)
+
+// pace is the least time between two datagrams of one question that goes to many places, so that a subnet behind a thin
+// line isn't flooded: 500 a second, of about 700 bytes each.
+const pace = 2 * time.Millisecond
+
+// An asker is one socket with what is asked from it.
+type asker struct {
+	round  *round
+	socket *socket
+	link   *link // nil for what is asked of hosts
+	// proxy tells that a discovery proxy is asked, which answers for others.
+	proxy bool
+
+	mu       sync.Mutex
+	resolved map[string]bool // EPRs that were asked for by a Resolve
+}
+
+func (r *round) newAsker(s *socket, l *link) *asker {
+	s.enlarge()
+	return &asker{round: r, socket: s, link: l, resolved: map[string]bool{}}
+}
+
+// ask puts every request of the round in both versions, sends all copies, and returns an error if not one could be sent.
+// Reading goes on until ctx ends; then the socket is closed.
+func (a *asker) ask(ctx context.Context, to []netip.AddrPort, copies func(wsd.Version) int) error {
+	var questions []*question
+	for _, request := range a.round.requests {
+		for _, v := range versions {
+			q, err := newQuestion(v, request, to, copies(v))
+			if err != nil {
+				a.socket.close()
+				return err
+			}
+			questions = append(questions, q)
+			a.round.expect(a, q)
+		}
+	}
+	a.round.tasks.Go(func() {
+		defer a.socket.close()
+		a.socket.readAll(ctx, func(p packet) { a.receive(ctx, p) })
+	})
+	errs := make([]error, len(questions))
+	var sending sync.WaitGroup
+	for i, q := range questions {
+		sending.Go(func() { errs[i] = a.put(ctx, q) })
+	}
+	sending.Wait()
+	for _, err := range errs {
+		if err == nil {
+			return nil
+		}
+	}
+	return errs[0]
+}
+
+// put sends all copies of one question.
+func (a *asker) put(ctx context.Context, q *question) error {
+	return transmit(ctx, q.copies, func() error {
+		err := fmt.Errorf("nobody to ask")
+		for i, to := range q.to {
+			if i > 0 && !wait(ctx, pace) {
+				break
+			}
+			if e := a.send(q, to); e == nil || i == 0 {
+				err = e
+			}
+		}
+		return err
+	})
+}
+
+func (a *asker) send(q *question, to netip.AddrPort) error {
+	q.leaves(to.Addr())
+	err := a.socket.send(q.data, to)
+	if err == nil {
+		a.round.mu.Lock()
+		a.round.sent = true
+		a.round.mu.Unlock()
+	}
+	return err
+}
+
+// receive counts one datagram, and hands over what it brings.
+func (a *asker) receive(ctx context.Context, p packet) {
+	f, err := a.read(ctx, p)
+	a.round.client.tally.count(a.round.log, f, p.from, err)
+}
+
+func (a *asker) read(ctx context.Context, p packet) (fate, error) {
+	r := a.round
+	switch {
+	case a.link != nil && !r.links.delivers(a.link, p.from.Addr()):
+		return refused, nil
+	case r.recent.repeated(p.from.Addr(), string(p.data)):
+		return repeated, nil
+	case !r.limiter.allow(p.from.Addr()):
+		return limited, nil
+	}
+	m, err := wsd.Parse(p.data)
+	if err != nil {
+		return malformed, err
+	}
+	q := r.questionOf(a, m)
+	if q == nil {
+		return unasked, nil
+	}
+	verdict := ignored
+	for _, e := range m.Endpoints {
+		if q.accepts(e) {
+			verdict = accepted
+			a.handOver(ctx, q, e, p.from)
+		}
+	}
+	return verdict, nil
+}
+
+// handOver passes a match on. One without addresses is asked for them: that is legal (section 5.3), and common.
+func (a *asker) handOver(ctx context.Context, q *question, e wsd.Endpoint, from netip.AddrPort) {
+	d := deviceOf(e, q.request.Version, from, a.link)
+	d.RTT = q.age(from.Addr())
+	path := route{from: from.Addr(), link: a.link, links: a.round.links, proxied: a.proxy}
+	select {
+	case a.round.answers <- answer{d, path.rank(e.XAddrs)}:
+	case <-ctx.Done():
+		return
+	}
+	if len(e.XAddrs) == 0 && q.request.Action == wsd.Probe {
+		a.resolve(ctx, q, e.EPR, from)
+	}
+}
+
+// resolve asks by a Resolve (section 6.2) where a target is, once: multicast where the Probe was multicast, since some
+// listen only there, and at the answer's source otherwise.
+func (a *asker) resolve(ctx context.Context, q *question, epr string, from netip.AddrPort) {
+	v := q.request.Version
+	key := v.String() + " " + wsd.CanonicalID(epr)
+	a.mu.Lock()
+	old := a.resolved[key]
+	a.resolved[key] = true
+	a.mu.Unlock()
+	if old || !a.round.mayResolve() {
+		return
+	}
+	to, copies := q.to, v.MulticastCopies()
+	if a.link == nil {
+		// Answers come from any port, questions go to the one that was asked.
+		to, copies = []netip.AddrPort{netip.AddrPortFrom(from.Addr(), q.to[0].Port())}, v.UnicastCopies()
+	}
+	follow, err := newQuestion(v, wsd.Message{Action: wsd.Resolve, Endpoints: []wsd.Endpoint{{EPR: epr}}}, to, copies)
+	if err != nil {
+		a.round.log.Debug("A device can't be asked for its addresses", "peer", from, "err", err)
+		return
+	}
+	a.round.expect(a, follow)
+	a.round.tasks.Go(func() {
+		if err := a.put(ctx, follow); err != nil {
+			a.round.log.Debug("A device could not be asked for its addresses", "peer", from, "err", err)
+		}
+	})
+}
