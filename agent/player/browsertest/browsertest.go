@@ -7,6 +7,7 @@ package browsertest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"image"
 	_ "image/jpeg" // frames of recordings
 	_ "image/png"  // screenshots
@@ -175,14 +176,28 @@ func Eval[T any](ctx context.Context, t testing.TB, expression string) T {
 	return v
 }
 
+// lostAfter is when a request for a screenshot is given up: Chromium never answers one that meets the page loading itself
+// again.
+const lostAfter = 5 * time.Second
+
 // Screenshot is what the viewport shows now.
 func Screenshot(ctx context.Context, t testing.TB) image.Image {
 	t.Helper()
-	data, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		t.Fatalf("browser: screenshot: %v", err)
+	for deadline := time.Now().Add(patience); ; {
+		data, err := screenshot(ctx)
+		if err == nil {
+			return decode(t, data)
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || time.Now().After(deadline) {
+			t.Fatalf("browser: screenshot: %v", err)
+		}
 	}
-	return decode(t, data)
+}
+
+func screenshot(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, lostAfter)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.CaptureScreenshot())
 }
 
 func decode(t testing.TB, data []byte) image.Image {
