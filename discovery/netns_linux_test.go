@@ -19,7 +19,7 @@ import (
 // host has a default route.
 type namespace string
 
-// twoHosts makes two hosts, 10.77.0.1 and 10.77.0.2, joined by one cable.
+// twoHosts gives hosts a and b of a lab, 10.77.0.1 and 10.77.0.2, as scripts/lab says.
 func twoHosts(t *testing.T) (a, b namespace) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -28,23 +28,15 @@ func twoHosts(t *testing.T) (a, b namespace) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		unavailable(t, "the program ip (package iproute2)")
 	}
-	a, b = namespace(fmt.Sprintf("disc%da", os.Getpid())), namespace(fmt.Sprintf("disc%db", os.Getpid()))
-	for _, ns := range []namespace{a, b} {
-		if out, err := exec.Command("ip", "netns", "add", string(ns)).CombinedOutput(); err != nil {
+	name := fmt.Sprintf("disc%d-%s", os.Getpid(), strings.ToLower(t.Name()[4:]))
+	run := func(verb string) {
+		if out, err := exec.Command("../scripts/lab", "--name", name, verb).CombinedOutput(); err != nil {
 			unavailable(t, fmt.Sprintf("the right to make network namespaces: %s", out))
 		}
-		t.Cleanup(func() { exec.Command("ip", "netns", "del", string(ns)).Run() })
 	}
-	a.ip(t, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", string(b))
-	for i, ns := range []namespace{a, b} {
-		ns.ip(t, "link", "set", "lo", "up")
-		// A link-local address by hand works at once, without the duplicate detection of an automatic one.
-		ns.ip(t, "link", "set", "eth0", "addrgenmode", "none")
-		ns.ip(t, "link", "set", "eth0", "up")
-		ns.ip(t, "address", "add", fmt.Sprintf("10.77.0.%d/24", i+1), "dev", "eth0")
-		ns.ip(t, "address", "add", fmt.Sprintf("fe80::%d/64", i+1), "dev", "eth0", "nodad")
-	}
-	return a, b
+	run("up")
+	t.Cleanup(func() { run("down") })
+	return namespace(name + "-a"), namespace(name + "-b")
 }
 
 func (n namespace) command(program string, args ...string) *exec.Cmd {

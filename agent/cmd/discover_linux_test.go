@@ -46,7 +46,8 @@ func (h host) awaitPort(port int) {
 
 // A network engineer's view: Debian's wsdd, which plays a Windows computer, and our server, each by what it is asked for.
 func TestDiscoverAnyDevice(t *testing.T) {
-	hosts := bridge(t, "device", "desk")
+	l := newLab(t)
+	hosts := []host{l.host("a"), l.host("b")}
 	if _, err := exec.LookPath("wsdd"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("wsdd is missing")

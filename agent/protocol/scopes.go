@@ -88,7 +88,11 @@ func (a Announced) Scopes() []string {
 	site := SiteScope(a.Site)
 	var list []string
 	if a.Role != "" {
-		list = append(list, site+"/role/"+a.Role, site+"/priority/"+strconv.Itoa(a.Priority))
+		list = append(list, site+"/role/"+a.Role)
+	}
+	// The usual priority goes without saying: an answer to a probe has few bytes to spare.
+	if a.Priority != 0 {
+		list = append(list, site+"/priority/"+strconv.Itoa(a.Priority))
 	}
 	if a.Name != "" {
 		list = append(list, site+"/name/"+url.PathEscape(a.Name))

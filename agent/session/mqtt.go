@@ -157,11 +157,12 @@ func (l *link) loop(ctx context.Context) error {
 func (l *link) prove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	err := l.flush(ctx)
-	if err != nil {
+	if err := l.flush(ctx); err != nil {
 		l.session.Kick()
+		return err
 	}
-	return err
+	l.session.log.Debug("The server still answers")
+	return nil
 }
 
 // flush sends the waiting events and the state.

@@ -41,6 +41,9 @@ func describe(d discovery.Device) foundDevice {
 		Addresses: d.Addrs(protocol.SchemeSession), EPR: d.EPR, Types: d.Types, Scopes: d.Scopes, XAddrs: d.XAddrs,
 		Version: fmt.Sprint(d.Version), Interface: d.Interface, From: d.From.String(), RTT: d.RTT.Seconds(),
 	}
+	// An empty list in JSON, not null.
+	f.Addresses, f.Types = append([]string{}, f.Addresses...), append([]wsd.Name{}, f.Types...)
+	f.Scopes, f.XAddrs = append([]string{}, f.Scopes...), append([]string{}, f.XAddrs...)
 	var ours bool
 	if f.Announced, ours = protocol.ParseScopes(d.Scopes); !ours {
 		f.Name = cameraName(d.Scopes)
