@@ -15,8 +15,10 @@ type Interface struct {
 	// MAC is nil for interfaces that have none.
 	MAC net.HardwareAddr
 	// Addrs are its addresses, with the length of their network's prefix.
-	Addrs    []netip.Prefix
-	Up       bool
+	Addrs []netip.Prefix
+	Up    bool
+	// Running tells whether there is a carrier: a cable that is plugged in, or a wireless network that it belongs to.
+	Running  bool
 	Loopback bool
 	// Multicast tells whether it says that it carries multicast.
 	Multicast bool
@@ -37,6 +39,7 @@ func Interfaces() ([]Interface, error) {
 		list = append(list, Interface{
 			Name: i.Name, Index: i.Index, MAC: i.HardwareAddr, Addrs: prefixes(addrs),
 			Up:        i.Flags&net.FlagUp != 0,
+			Running:   i.Flags&net.FlagRunning != 0,
 			Loopback:  i.Flags&net.FlagLoopback != 0,
 			Multicast: i.Flags&net.FlagMulticast != 0,
 		})

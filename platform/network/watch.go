@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"reflect"
 	"time"
 )
@@ -19,67 +18,78 @@ const (
 )
 
 // Watch calls changed soon after interfaces or their addresses have changed, until ctx ends; an IPv6 address that can be
-// used at last, after its duplicate address detection (RFC 4862, section 5.4), is a change too. Calls don't overlap.
-// On Linux the kernel tells; elsewhere, and where it can't be asked, the interfaces are looked at every 3 s.
+// used at last, after its duplicate address detection (RFC 4862, section 5.4), is a change too. Calls don't overlap, and
+// what changed before Watch was called is not reported. On Linux the kernel tells, and changed is called 0.1 s after the
+// last change of several, or 1 s after the first; elsewhere, and where it can't be asked, the interfaces are looked at
+// every 3 s.
 func Watch(ctx context.Context, changed func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	hints := make(chan struct{}, 1)
-	ended := make(chan error, 1)
+	w := watcher{listen: listen, look: look, changed: changed}
+	w.run(ctx)
+}
+
+// look is what is compared: the interfaces, and what else the system says of their addresses.
+func look() (any, error) {
+	interfaces, err := Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	states, err := addressStates()
+	return [2]any{interfaces, states}, err
+}
+
+// A watcher compares looks.
+type watcher struct {
+	// listen calls hint whenever there may be a change, until ctx ends; if it returns earlier, no more hints will come.
+	listen  func(ctx context.Context, hint func()) error
+	look    func() (any, error)
+	changed func()
+}
+
+// run watches until ctx ends.
+func (w *watcher) run(ctx context.Context) {
+	hints, ended := make(chan struct{}, 1), make(chan struct{})
 	go func() {
-		ended <- listen(ctx, func() {
+		defer close(ended)
+		// Why it ended makes no difference: there is the polling.
+		w.listen(ctx, func() {
 			select {
 			case hints <- struct{}{}:
 			default:
 			}
 		})
 	}()
-	w := watcher{look: look, changed: changed, hints: hints, ended: ended}
-	if !w.run(ctx) {
-		// It still runs, and ends with ctx.
-		defer func() { <-ended }()
-	}
-	cancel()
+	w.compare(ctx, hints, ended)
+	<-ended
 }
 
-// errUnsupported says that the system doesn't tell of changes.
-var errUnsupported = errors.ErrUnsupported
-
-// look is what is compared: the interfaces, and what else the system says of their addresses.
-func look() any {
-	interfaces, err := Interfaces()
-	if err != nil {
-		return nil
-	}
-	return [2]any{interfaces, addressStates()}
-}
-
-// A watcher compares looks.
-type watcher struct {
-	look    func() any
-	changed func()
-	hints   <-chan struct{} // there may be a change
-	ended   <-chan error    // no more hints will come
-}
-
-// run watches until ctx ends, and tells whether the source of hints had ended by itself.
-func (w *watcher) run(ctx context.Context) (ended bool) {
+// compare looks when a hint comes and at intervals, which are shorter once the source of hints has ended.
+func (w *watcher) compare(ctx context.Context, hints, ended <-chan struct{}) {
+	last, _ := w.look()
 	interval := safetyInterval
 	poll := time.NewTimer(interval)
 	defer poll.Stop()
-	last := w.look()
 	for {
 		select {
 		case <-ctx.Done():
-			return ended
-		case <-w.ended:
+			return
+		case <-ended:
 			// Something may have changed before it ended.
-			w.ended, ended, interval = nil, true, pollInterval
+			ended, interval = nil, pollInterval
 		case <-poll.C:
-		case <-w.hints:
-			w.settle(ctx)
+		case <-hints:
+			settle(ctx, hints)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		now, err := w.look()
+		if err != nil {
+			// Not a change, but there may have been one.
+			poll.Reset(pollInterval)
+			continue
 		}
 		poll.Reset(interval)
-		if now := w.look(); ctx.Err() == nil && !reflect.DeepEqual(now, last) {
+		if !reflect.DeepEqual(now, last) {
 			last = now
 			w.changed()
 		}
@@ -87,7 +97,7 @@ func (w *watcher) run(ctx context.Context) (ended bool) {
 }
 
 // settle waits until no hint has come for a while.
-func (w *watcher) settle(ctx context.Context) {
+func settle(ctx context.Context, hints <-chan struct{}) {
 	limit := time.NewTimer(patience)
 	defer limit.Stop()
 	calm := time.NewTimer(quiet)
@@ -100,7 +110,7 @@ func (w *watcher) settle(ctx context.Context) {
 			return
 		case <-calm.C:
 			return
-		case <-w.hints:
+		case <-hints:
 			calm.Reset(quiet)
 		}
 	}

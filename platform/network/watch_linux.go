@@ -3,7 +3,6 @@ package network
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"syscall"
@@ -42,31 +41,40 @@ func listen(ctx context.Context, hint func()) error {
 	}
 }
 
-// addressStates are the addresses with what the kernel says of their use: one that is tentative can't be bound yet.
-func addressStates() any {
-	table, err := syscall.NetlinkRIB(unix.RTM_GETADDR, unix.AF_INET6)
+// An addressState is what the kernel says of the use of an address of an interface.
+type addressState struct {
+	index [4]byte
+	addr  netip.Addr
+	// usable is false while the address is tentative, or if another machine has it: then it can't be bound.
+	usable bool
+}
+
+// addressStates lists what net.Interface.Addrs doesn't tell of the addresses of all interfaces.
+func addressStates() (any, error) {
+	table, err := syscall.NetlinkRIB(unix.RTM_GETADDR, unix.AF_UNSPEC)
 	if err != nil {
-		return nil
+		return nil, os.NewSyscallError("netlink addresses", err)
 	}
 	messages, err := syscall.ParseNetlinkMessage(table)
 	if err != nil {
-		return nil
+		return nil, os.NewSyscallError("netlink addresses", err)
 	}
-	var list []string
+	var list []addressState
 	for _, m := range messages {
+		// The head is struct ifaddrmsg of rtnetlink(7): family, length of the prefix, flags, scope, index.
 		if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg {
 			continue
 		}
 		attributes, err := syscall.ParseNetlinkRouteAttr(&m)
 		if err != nil {
-			continue
+			return nil, os.NewSyscallError("netlink addresses", err)
 		}
 		for _, a := range attributes {
 			if addr, ok := netip.AddrFromSlice(a.Value); ok && a.Attr.Type == unix.IFA_ADDRESS {
 				usable := m.Data[2]&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0
-				list = append(list, fmt.Sprint(addr, m.Data[4:8], usable))
+				list = append(list, addressState{[4]byte(m.Data[4:8]), addr, usable})
 			}
 		}
 	}
-	return list
+	return list, nil
 }

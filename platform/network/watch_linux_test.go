@@ -1,11 +1,11 @@
 package network
 
 import (
-	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -19,81 +19,92 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		// Its end is the end of standard input.
-		bufio.NewReader(os.Stdin).ReadString('\n')
-		cancel()
-	}()
-	fmt.Println("watching")
-	Watch(ctx, func() { fmt.Println("changed") })
+	watchAndTell()
 }
 
-// Each change that matters to who uses the network is heard of at once.
-func TestWatchHearsTheKernel(t *testing.T) {
-	ns := fmt.Sprintf("watch%d", os.Getpid())
-	if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("network namespaces (root and package iproute2): %v: %s", err, out)
-		}
-		t.Skipf("needs network namespaces (root and package iproute2): %v: %s", err, out)
-	}
-	t.Cleanup(func() { exec.Command("ip", "netns", "del", ns).Run() })
-	watch := exec.Command("ip", "netns", "exec", ns, os.Args[0])
-	watch.Env = append(os.Environ(), "NETWORK_TEST_WATCH=1", "GORACE=atexit_sleep_ms=0")
-	watch.Stderr = t.Output()
-	stdin, err := watch.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := watch.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := watch.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := make(chan string)
+// The address whose duplicate address detection is waited for.
+const detected = "2001:db8::1"
+
+// watchAndTell prints what there is, once it watches and then at each report, until standard input is closed.
+func watchAndTell() {
+	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(stdout); s.Scan(); {
-			lines <- s.Text()
-		}
+		io.Copy(io.Discard, os.Stdin)
+		cancel()
 	}()
-	t.Cleanup(func() {
-		stdin.Close()
-		for range lines {
+	began := false
+	w := watcher{listen: listen, changed: tell, look: func() (any, error) {
+		seen, err := look()
+		if !began {
+			// Only what changes from here on can be reported.
+			began = true
+			tell()
 		}
-		if err := watch.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
-	if line := <-lines; line != "watching" {
-		t.Fatal(line)
+		return seen, err
+	}}
+	w.run(ctx)
+}
+
+// tell prints a line such as "eth0 up [192.0.2.1/24] lo down []", and "bound" if the address can be bound.
+func tell() {
+	interfaces, err := Interfaces()
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
-	for _, step := range []string{
-		"link set lo up",
-		"link add eth0 type veth peer name eth1",
-		"address add 192.0.2.1/24 dev eth0",
-		"address del 192.0.2.1/24 dev eth0",
-		"link set eth1 up",
-		"link set eth0 up", // and its link-local address is tentative
-		"",                 // until it isn't
-		"link delete eth0",
-	} {
-		if step != "" {
-			if out, err := exec.Command("ip", append([]string{"-n", ns}, strings.Fields(step)...)...).CombinedOutput(); err != nil {
-				t.Fatalf("ip %s: %v: %s", step, err, out)
-			}
+	var words []string
+	for _, i := range interfaces {
+		state := map[bool]string{true: "up", false: "down"}[i.Up]
+		if i.Running {
+			state += " plugged"
 		}
-		// Less than the interval of the polling behind it, which must not be what finds it.
-		select {
-		case _, ok := <-lines:
-			if !ok {
-				t.Fatal("the watcher ended")
+		words = append(words, i.Name, state, fmt.Sprint(i.Addrs))
+	}
+	if c, err := net.ListenPacket("udp6", "["+detected+"]:0"); err == nil {
+		c.Close()
+		words = append(words, "bound")
+	}
+	fmt.Println(strings.Join(words, " "))
+}
+
+// Each change that matters to who uses the network is heard of within a second. That a report comes would prove little,
+// since some changes bring others: it must show what was done.
+func TestWatchHearsTheKernel(t *testing.T) {
+	ns := newNamespace(t)
+	lines := playWatcher(t, ns)
+	line := <-lines
+	for _, step := range []struct{ ip, has, lacks string }{
+		{"link set lo up", "lo up", ""},
+		{"link add eth0 type veth peer name eth1", "eth0 down", ""},
+		{"link set eth1 up", "eth1 up", ""},
+		{"link set eth0 up", "eth0 up", ""},
+		{"address add 192.0.2.1/24 dev eth0", "192.0.2.1/24", ""},
+		{"address add " + detected + "/64 dev eth0", detected + "/64", ""},
+		{"", "bound", ""}, // when no other machine was found to have it
+		{"address del 192.0.2.1/24 dev eth0", "", "192.0.2.1/24"},
+		{"link set eth1 down", "eth0 up", "eth0 up plugged"}, // the other end of the cable
+		{"link set eth1 up", "eth0 up plugged", ""},
+		{"link set eth0 down", "eth0 down", ""},
+		{"link delete eth0", "", "eth0"},
+	} {
+		limit := time.Second
+		if step.ip == "" {
+			// The detection itself takes up to two seconds: RFC 4862, section 5.4.2.
+			limit += 2 * time.Second
+		} else {
+			ns.ip(t, strings.Fields(step.ip)...)
+		}
+		late := time.After(limit)
+		for !strings.Contains(line, step.has) || step.lacks != "" && strings.Contains(line, step.lacks) {
+			var ok bool
+			select {
+			case line, ok = <-lines:
+				if !ok {
+					t.Fatal("the watcher ended")
+				}
+			case <-late:
+				t.Fatalf("%+v was not heard of after %v; the last report was: %s", step, limit, line)
 			}
-		case <-time.After(safetyInterval / 3):
-			t.Fatalf("%q was not heard of", step)
 		}
 	}
 }

@@ -2,9 +2,13 @@
 
 package network
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // listen says that the system isn't asked.
-func listen(context.Context, func()) error { return errUnsupported }
+func listen(context.Context, func()) error { return errors.ErrUnsupported }
 
-func addressStates() any { return nil }
+// addressStates has nothing to add to Interfaces.
+func addressStates() (any, error) { return nil, nil }
