@@ -14,6 +14,14 @@ import (
 // line isn't flooded: 500 a second, of about 700 bytes each.
 const pace = 2 * time.Millisecond
 
+// What is asked on one link leaves one after the other: from each address after addressGap, and the second version versionGap
+// after the first. A slow device has answered by then, instead of reading more questions first that it may not even
+// understand; and whoever has found what was looked for doesn't send the rest.
+const (
+	addressGap = 10 * time.Millisecond
+	versionGap = 20 * time.Millisecond
+)
+
 // An asker is one socket with what is asked from it.
 type asker struct {
 	round  *round
@@ -53,7 +61,12 @@ func (a *asker) ask(ctx context.Context, to []netip.AddrPort, copies func(wsd.Ve
 	errs := make([]error, len(questions))
 	var sending sync.WaitGroup
 	for i, q := range questions {
-		sending.Go(func() { errs[i] = a.put(ctx, q) })
+		sending.Go(func() {
+			if q.request.Version != versions[0] && !wait(ctx, versionGap) {
+				return
+			}
+			errs[i] = a.put(ctx, q)
+		})
 	}
 	sending.Wait()
 	for _, err := range errs {
@@ -93,11 +106,11 @@ func (a *asker) send(q *question, to netip.AddrPort) error {
 
 // receive counts one datagram, and hands over what it brings.
 func (a *asker) receive(ctx context.Context, p packet) {
-	f, err := a.read(ctx, p)
+	f, err := a.read(ctx, p, time.Now())
 	a.round.client.tally.count(a.round.log, f, p.from, err)
 }
 
-func (a *asker) read(ctx context.Context, p packet) (fate, error) {
+func (a *asker) read(ctx context.Context, p packet, at time.Time) (fate, error) {
 	r := a.round
 	switch {
 	case a.link != nil && !r.links.delivers(a.link, p.from.Addr()):
@@ -119,16 +132,16 @@ func (a *asker) read(ctx context.Context, p packet) (fate, error) {
 	for _, e := range m.Endpoints {
 		if q.accepts(e) {
 			verdict = accepted
-			a.handOver(ctx, q, e, p.from)
+			a.handOver(ctx, q, e, p.from, at)
 		}
 	}
 	return verdict, nil
 }
 
 // handOver passes a match on. One without addresses is asked for them: that is legal (section 5.3), and common.
-func (a *asker) handOver(ctx context.Context, q *question, e wsd.Endpoint, from netip.AddrPort) {
+func (a *asker) handOver(ctx context.Context, q *question, e wsd.Endpoint, from netip.AddrPort, at time.Time) {
 	d := deviceOf(e, q.request.Version, from, a.link)
-	d.RTT = q.age(from.Addr())
+	d.RTT = q.age(from.Addr(), at)
 	path := route{from: from.Addr(), link: a.link, links: a.round.links, proxied: a.proxy}
 	select {
 	case a.round.answers <- answer{d, path.rank(e.XAddrs)}:

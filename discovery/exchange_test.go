@@ -14,7 +14,7 @@ import (
 )
 
 // start runs a target until the test ends, or stop is called, and waits until it answers.
-func start(t *testing.T, target *Target) (stop func()) {
+func start(t testing.TB, target *Target) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -107,7 +107,7 @@ func TestTargetSpeaksBothVersions(t *testing.T) {
 }
 
 // rawSocket sends on loopback.
-func rawSocket(t *testing.T) *socket {
+func rawSocket(t testing.TB) *socket {
 	t.Helper()
 	links, err := findLinks([]string{loopbackName(t)})
 	if err != nil || len(links) == 0 {
@@ -393,4 +393,61 @@ func TestMembershipFollowsInterfaces(t *testing.T) {
 		t.Error("joined again although nothing changed")
 	}
 	scan("no such interface", 0)
+}
+
+// chosenDelay is what targets of these measurements choose to wait.
+const chosenDelay = 50 * time.Millisecond
+
+// delays measures how long after its chosen moment a target answers.
+func delays(t testing.TB, rounds int) []float64 {
+	port := freePort(t)
+	target := testTarget(t, port)
+	target.Log, target.delay = nil, func(time.Duration) time.Duration { return chosenDelay }
+	start(t, target)
+	s := rawSocket(t)
+	var late []float64
+	for range rounds {
+		s.conn.SetDeadline(time.Now().Add(patience))
+		request := probe(wsd.Version11, wsd.Query{Types: []wsd.Name{serverType}})
+		data := mustMarshal(t, request)
+		began := time.Now()
+		if err := s.send(data, netip.AddrPortFrom(group4, port)); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			p, err := s.read(make([]byte, wsd.MaxSize))
+			took := time.Since(began)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m, err := wsd.Parse(p.data); err == nil && m.RelatesTo == request.MessageID {
+				late = append(late, (took - chosenDelay).Seconds())
+				break
+			}
+		}
+	}
+	return late
+}
+
+// An answer never comes before the moment that was chosen for it.
+func TestTargetWaitsAsLongAsItChose(t *testing.T) {
+	t.Parallel()
+	for _, late := range delays(t, 3) {
+		if late < 0 {
+			t.Errorf("answered %v s too early", -late)
+		}
+	}
+}
+
+// BenchmarkAnswerDelay is how long after that moment an answer is with whoever asked, on loopback: the median.
+func BenchmarkAnswerDelay(b *testing.B) {
+	for b.Loop() {
+		b.ReportMetric(1e6*median(delays(b, 40)), "late-µs")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
 }

@@ -65,6 +65,8 @@ func (g *membership) run(ctx context.Context, ready func()) error {
 	watching.Go(func() { network.Watch(ctx, func() { poke(changed) }) })
 	ticker := time.NewTicker(retry)
 	defer ticker.Stop()
+	// What changed after the first look and before the watch began is found by one more look.
+	again := true
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,9 +76,10 @@ func (g *membership) run(ctx context.Context, ready func()) error {
 			return nil
 		case <-changed:
 		case <-ticker.C:
-			if len(g.failed) == 0 {
+			if len(g.failed) == 0 && !again {
 				continue
 			}
+			again = false
 		}
 		if err := g.scan(ctx); err != nil {
 			g.log.Warn("No network interface can be used for discovery; trying again", "err", err)

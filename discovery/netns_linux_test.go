@@ -20,7 +20,7 @@ import (
 type namespace string
 
 // twoHosts gives hosts a and b of a lab, 10.77.0.1 and 10.77.0.2, as scripts/lab says.
-func twoHosts(t *testing.T) (a, b namespace) {
+func twoHosts(t testing.TB) (a, b namespace) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		unavailable(t, "root, to make network namespaces")
@@ -28,7 +28,7 @@ func twoHosts(t *testing.T) (a, b namespace) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		unavailable(t, "the program ip (package iproute2)")
 	}
-	name := fmt.Sprintf("disc%d-%s", os.Getpid(), strings.ToLower(t.Name()[4:]))
+	name := fmt.Sprintf("disc%d-%s", os.Getpid(), strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-"))
 	run := func(verb string) {
 		if out, err := exec.Command("../scripts/lab", "--name", name, verb).CombinedOutput(); err != nil {
 			unavailable(t, fmt.Sprintf("the right to make network namespaces: %s", out))
@@ -43,7 +43,7 @@ func (n namespace) command(program string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", string(n), program}, args...)...)
 }
 
-func (n namespace) ip(t *testing.T, args ...string) {
+func (n namespace) ip(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := exec.Command("ip", append([]string{"-n", string(n)}, args...)...).CombinedOutput(); err != nil {
 		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
@@ -58,7 +58,7 @@ type process struct {
 }
 
 // play runs this test binary in the namespace, in a role of roles_test.go.
-func (n namespace) play(t *testing.T, role string, env ...string) *process {
+func (n namespace) play(t testing.TB, role string, env ...string) *process {
 	t.Helper()
 	cmd := n.command(os.Args[0])
 	// The race detector would hold up the end of each process for a second.
@@ -81,7 +81,7 @@ func (n namespace) play(t *testing.T, role string, env ...string) *process {
 }
 
 // stop lets the process end by itself; calling it again does nothing.
-func (p *process) stop(t *testing.T) {
+func (p *process) stop(t testing.TB) {
 	if p.cmd.ProcessState != nil {
 		return
 	}
@@ -103,7 +103,7 @@ type seen struct {
 }
 
 // next reads one line of JSON.
-func next[T any](t *testing.T, p *process) T {
+func next[T any](t testing.TB, p *process) T {
 	t.Helper()
 	var v T
 	if !p.lines.Scan() {
@@ -221,7 +221,7 @@ func TestFindsWsdd(t *testing.T) {
 }
 
 // unavailable skips a test that lacks something, or fails it where nothing may be lacking.
-func unavailable(t *testing.T, what string) {
+func unavailable(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal("needs ", what)

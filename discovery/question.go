@@ -43,14 +43,14 @@ func (q *question) leaves(to netip.Addr) {
 	}
 }
 
-// age is how long ago the question was put to whoever answers from that address.
-func (q *question) age(from netip.Addr) time.Duration {
+// age is how old the question was, to whoever answers from that address, at some time.
+func (q *question) age(from netip.Addr, at time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if at, ok := q.each[from]; ok {
-		return time.Since(at)
+	if sent, ok := q.each[from]; ok {
+		return at.Sub(sent)
 	}
-	return time.Since(q.first)
+	return at.Sub(q.first)
 }
 
 // answeredBy tells whether a message is of the kind and version that answers the question.

@@ -31,6 +31,7 @@ type responder struct {
 	target   *Target
 	log      *slog.Logger
 	maxDelay time.Duration
+	delay    func(time.Duration) time.Duration
 	instance uint32
 	sequence string // of this run, since two runs within a second have the same instance
 	number   atomic.Uint32
@@ -42,11 +43,14 @@ type responder struct {
 
 func newResponder(t *Target) *responder {
 	r := &responder{
-		target: t, log: orDiscard(t.Log), maxDelay: t.MaxDelay, instance: t.InstanceID, sequence: newID(),
+		target: t, log: orDiscard(t.Log), maxDelay: t.MaxDelay, delay: t.delay, instance: t.InstanceID, sequence: newID(),
 		limiter: newLimiter(targetPerSource, targetOverall), recent: newRecent(targetRecent), waiting: make(chan struct{}, maxPending),
 	}
 	if r.maxDelay == 0 {
 		r.maxDelay = appMaxDelay
+	}
+	if r.delay == nil {
+		r.delay = randomDelay
 	}
 	if r.instance == 0 {
 		r.instance = uint32(time.Now().Unix())
@@ -79,6 +83,7 @@ func (r *responder) marshal(m *wsd.Message) ([]byte, error) {
 
 // receive answers one datagram that came in on link l, if it deserves it, in a goroutine that ends with ctx.
 func (r *responder) receive(ctx context.Context, send func([]byte, packet) error, l *link, p packet) (fate, error) {
+	came := time.Now()
 	a, verdict, err := r.answer(l, p)
 	if a == nil {
 		return verdict, err
@@ -91,7 +96,7 @@ func (r *responder) receive(ctx context.Context, send func([]byte, packet) error
 	p.data = nil // only valid during this call
 	r.pending.Go(func() {
 		defer func() { <-r.waiting }()
-		if !wait(ctx, a.delay) {
+		if !wait(ctx, a.delay-time.Since(came)) {
 			return
 		}
 		if err := transmit(ctx, a.copies, func() error { return send(a.data, p) }); err != nil {
@@ -142,7 +147,7 @@ func (r *responder) answer(l *link, p packet) (*reply, fate, error) {
 	}
 	a := &reply{data: data, copies: copies}
 	if request.Action == wsd.Probe && (!p.to.IsValid() || p.to.IsMulticast()) {
-		a.delay = randomDelay(r.maxDelay)
+		a.delay = r.delay(r.maxDelay)
 	}
 	return a, accepted, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"time"
 
 	"vitrine/discovery/wsd"
 )
@@ -68,8 +69,12 @@ func (r *round) start(ctx context.Context) {
 	usable, err := findLinks(r.client.Interfaces)
 	r.failed(err)
 	for i := range usable {
-		for _, local := range usable[i].sources() {
-			asking.Go(func() { r.failed(r.askLink(ctx, &usable[i], local)) })
+		for turn, local := range usable[i].sources() {
+			asking.Go(func() {
+				if turn == 0 || wait(ctx, time.Duration(turn)*addressGap) {
+					r.failed(r.askLink(ctx, &usable[i], local))
+				}
+			})
 		}
 	}
 	for _, host := range r.client.Hosts {

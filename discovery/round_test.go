@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"vitrine/discovery/wsd"
 )
@@ -53,10 +54,10 @@ func TestAnswersAreJudged(t *testing.T) {
 	} {
 		a, match := testAsker(t)
 		test.change(a, match)
-		if got, _ := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}); got != test.want {
+		if got, _ := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}, time.Now()); got != test.want {
 			t.Errorf("%s: %s, want %s", name, fateNames[got], fateNames[test.want])
 		}
-		if got, _ := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}); got != repeated && got != refused {
+		if got, _ := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}, time.Now()); got != repeated && got != refused {
 			t.Errorf("%s, again: %s", name, fateNames[got])
 		}
 		if taken := len(a.round.answers) == 1; taken != (test.want == accepted) {

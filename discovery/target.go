@@ -45,6 +45,9 @@ type Target struct {
 	// Log may be nil.
 	Log *slog.Logger
 
+	// delay chooses the wait before a Hello or an answer; nil for a random one up to the limit that it is given.
+	delay func(limit time.Duration) time.Duration
+
 	making, closing sync.Once
 	ready           chan struct{}
 	tally           tally
@@ -77,7 +80,7 @@ func (t *Target) Run(ctx context.Context) error {
 	g := &membership{
 		port: orPort(t.Port), interfaces: t.Interfaces, log: r.log, offLink: t.OffLink, tally: &t.tally,
 		joined: func(ctx context.Context, m *member) {
-			if wait(ctx, randomDelay(r.maxDelay)) {
+			if wait(ctx, r.delay(r.maxDelay)) {
 				t.announce(ctx, r, wsd.Hello, m)
 			}
 		},
