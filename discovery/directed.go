@@ -95,7 +95,7 @@ func resolveHost(ctx context.Context, s string, port uint16) ([]netip.AddrPort, 
 func subnet(s string, port uint16) ([]netip.AddrPort, error) {
 	prefix, err := netip.ParsePrefix(s)
 	if err != nil {
-		return nil, fmt.Errorf("want a network such as 10.2.0.0/24: %w", err)
+		return nil, errNoHost(s)
 	}
 	prefix = prefix.Masked()
 	if bits := prefix.Addr().BitLen() - prefix.Bits(); bits < 0 || 1<<min(bits, 30) > maxSubnet {
@@ -127,5 +127,9 @@ func CheckHost(s string) error {
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil || isHostname(host) {
 		return nil
 	}
+	return errNoHost(s)
+}
+
+func errNoHost(s string) error {
 	return fmt.Errorf("%.100q: want a name, an address, or a network such as 10.2.0.0/24", s)
 }

@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -98,4 +100,24 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The sample has every setting, each in its own form, and is taken as it is.
+func TestSample(t *testing.T) {
+	data, err := os.ReadFile("vitrine.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Name != "Lobby, left" || len(c.Location) != 3 || len(c.Servers) != 2 || len(c.Discovery.Hosts) != 2 || len(c.WakePorts) != 2 {
+		t.Errorf("%+v", c)
+	}
+	for _, key := range config.Keys() {
+		if !regexp.MustCompile(`(?m)^` + key + ` = `).Match(data) {
+			t.Errorf("%s is not in the sample", key)
+		}
+	}
 }
