@@ -8,7 +8,7 @@ import (
 	"vitrine/discovery/wsd"
 )
 
-// A Device is a target that was found.
+// A Device is a target that was found, by a ProbeMatch (section 5.3), a ResolveMatch (6.3) or a Hello (4.1).
 type Device struct {
 	// Endpoint is what the target says of itself. XAddrs are in the order to try them in, and not only as the target gave
 	// them: see Addrs.

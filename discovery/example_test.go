@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"log"
 	"net/netip"
+	"os"
+	"strings"
+	"testing"
 	"time"
 
 	"vitrine/discovery"
@@ -61,5 +64,23 @@ func ExampleClient_Listen() {
 	})
 	if err != nil {
 		log.Fatal(err)
+	}
+}
+
+// The page that explains the package shows what is compiled here.
+func TestReadmeShowsTheExample(t *testing.T) {
+	page, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```go\n")
+	shown, _, found := strings.Cut(rest, "```")
+	indented := "\t" + strings.ReplaceAll(strings.TrimRight(shown, "\n"), "\n", "\n\t")
+	if !found || !strings.Contains(string(source), indented) {
+		t.Error("the example of README.md is not one of example_test.go")
 	}
 }

@@ -22,6 +22,8 @@ const (
 	maxPending = 256
 	// maxGain is how many bytes may leave, all copies together, for each byte of the request.
 	maxGain = 4
+	// timerSlack is how late a timer is on average: an idle program sleeps in whole milliseconds.
+	timerSlack = 500 * time.Microsecond
 	// minSourcePort keeps away what a forged source makes of an answer: input to another service on this network.
 	minSourcePort = 1024
 )
@@ -96,7 +98,7 @@ func (r *responder) receive(ctx context.Context, send func([]byte, packet) error
 	p.data = nil // only valid during this call
 	r.pending.Go(func() {
 		defer func() { <-r.waiting }()
-		if !wait(ctx, a.delay-time.Since(came)) {
+		if !wait(ctx, a.delay-time.Since(came)-timerSlack) {
 			return
 		}
 		if err := transmit(ctx, a.copies, func() error { return send(a.data, p) }); err != nil {

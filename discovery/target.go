@@ -68,7 +68,7 @@ func (t *Target) String() string { return "discovery target" }
 // byeTime bounds how long a Target that stops repeats its Bye: at least one repeat fits in, and nobody waits for more.
 const byeTime = 500 * time.Millisecond
 
-// Run serves until ctx ends, says Bye and returns nil. The Bye leaves at once; that it leaves several times takes half a
+// Run says Hello (section 4.1) and answers Probes (5.3) and Resolves (6.3) until ctx ends, says Bye (4.2) and returns nil. The Bye leaves at once; that it leaves several times takes half a
 // second. An error means that there are interfaces and none could be joined, or that what is to be announced can't be
 // written. A Target runs once at a time, but may be run again.
 func (t *Target) Run(ctx context.Context) error {

@@ -175,7 +175,7 @@ func isHostname(s string) bool {
 // defaultPorts are those of the schemes that signage uses.
 var defaultPorts = map[string]string{"http": "80", "https": "443", "mqtt": "1883", "mqtts": "8883"}
 
-// Addrs gives the addresses of the device's XAddrs with that scheme, as "host:port" for net.Dial, in the order to try
+// Addrs gives the addresses of the device's XAddrs (section 5.3) with that scheme, as "host:port" for net.Dial, in the order to try
 // them in.
 func (d Device) Addrs(scheme string) []string {
 	var list []string

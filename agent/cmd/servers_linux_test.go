@@ -143,3 +143,18 @@ for i in range(5000): s.sendto(b"<:/>", ("10.77.0.1", 3702))`
 		t.Errorf("found %+v", list)
 	}
 }
+
+// A cable that is plugged in is a reason to look for the server at once, whatever the wait until the next try.
+func TestCablePluggedIn(t *testing.T) {
+	l := newLab(t)
+	s := newSite(t)
+	start(t, l.host("a").prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e").await("The programme is up to date")
+	screen := l.host("b")
+	cable := func(state string) { command(t, "ip", "-n", screen.name, "link", "set", "eth0", state) }
+	cable("down")
+	viewer := start(t, screen.prefix(), "vitrine", "run", "--state", t.TempDir(), "--token-file", s.token(t))
+	viewer.await("No session with a server; what is on disk plays on")
+	cable("up")
+	viewer.await("The network has changed")
+	screen.await("connected", connected)
+}
