@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -94,7 +95,8 @@ func (s *Session) known() []Candidate {
 	if last != "" {
 		list = append(list, Candidate{Addr: last, Source: Remembered})
 	}
-	Rank(list, s.config.Place())
+	place := s.config.Place()
+	slices.SortStableFunc(list, func(a, b Candidate) int { return Compare(a, b, place) })
 	return list
 }
 

@@ -3,7 +3,6 @@ package session
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -95,8 +94,8 @@ func orUnknown(s string) string {
 	return s
 }
 
-// compare gives the criterion that tells two candidates apart, or -1, and which is better.
-func compare(a, b Candidate, p Place) (deciding, order int) {
+// decide gives the criterion that tells two candidates apart, or -1, and which is better.
+func decide(a, b Candidate, p Place) (deciding, order int) {
 	for i, c := range criteria {
 		if order := cmp.Compare(c.score(a, p), c.score(b, p)); order != 0 {
 			return i, order
@@ -105,17 +104,15 @@ func compare(a, b Candidate, p Place) (deciding, order int) {
 	return -1, 0
 }
 
-// Rank puts candidates into the order in which a viewer at that place wants them. Equal ones keep their order.
-func Rank(list []Candidate, p Place) {
-	slices.SortStableFunc(list, func(a, b Candidate) int {
-		_, order := compare(a, b, p)
-		return order
-	})
+// Compare is negative if a viewer at that place wants a before b, positive the other way round, and 0 if it doesn't care.
+func Compare(a, b Candidate, p Place) int {
+	_, order := decide(a, b, p)
+	return order
 }
 
 // Why says in a few words why candidate b comes after candidate a.
 func Why(a, b Candidate, p Place) string {
-	deciding, _ := compare(a, b, p)
+	deciding, _ := decide(a, b, p)
 	if deciding < 0 {
 		return "no difference"
 	}

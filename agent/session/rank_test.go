@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func TestRank(t *testing.T) {
 	for i := range want {
 		got = append(got, want[len(want)-1-i])
 	}
-	Rank(got, place)
+	slices.SortStableFunc(got, func(a, b Candidate) int { return Compare(a, b, place) })
 	for i := range want {
 		if got[i].Addr != want[i].Addr {
 			t.Errorf("place %d has %s, want %s", i, got[i].Addr, want[i].Addr)

@@ -77,16 +77,10 @@ func (f foundDevice) candidate() session.Candidate {
 // rank puts servers into the order in which a viewer at that place wants them, before everything else.
 func rank(devices []foundDevice, place session.Place) {
 	slices.SortStableFunc(devices, func(a, b foundDevice) int {
-		switch {
-		case !a.is(protocol.ServerType) || !b.is(protocol.ServerType):
+		if !a.is(protocol.ServerType) || !b.is(protocol.ServerType) {
 			return boolToInt(b.is(protocol.ServerType)) - boolToInt(a.is(protocol.ServerType))
-		default:
-			pair := []session.Candidate{a.candidate(), b.candidate()}
-			if session.Rank(pair, place); pair[0].Addr != a.address() {
-				return 1
-			}
-			return -1
 		}
+		return session.Compare(a.candidate(), b.candidate(), place)
 	})
 	for i := range devices {
 		if !devices[i].is(protocol.ServerType) {
@@ -179,34 +173,62 @@ type announcement struct {
 	foundDevice
 }
 
-// watch prints announcements until ctx ends. Who says Bye doesn't have to say of what type it is, so that those are printed
-// that said Hello before, or with more than one query, which is --all, every one.
-func watch(ctx context.Context, w io.Writer, client *discovery.Client, queries []wsd.Query, asJSON bool) error {
-	seen := map[string]foundDevice{}
-	return client.Listen(ctx, func(a discovery.Announcement) {
-		device := describe(a.Device)
-		if known, ok := seen[device.EPR]; a.Bye && ok {
-			device = known
-		} else if !matchesAny(queries, a.Device) && !(a.Bye && len(queries) > 1) {
-			return
-		}
-		if a.Bye {
-			delete(seen, device.EPR)
-		} else if len(seen) < maxWatched {
-			seen[device.EPR] = device
-		}
-		line := announcement{time.Now(), a.Bye, device}
-		if asJSON {
-			// A reader that is gone ends the program by the next signal of the system.
-			_ = json.NewEncoder(w).Encode(line)
-			return
-		}
-		fmt.Fprintf(w, "%s  %-5s  %s\n", line.Time.Format(time.TimeOnly), what(a), device.line())
-	})
+// A watched device is what is remembered of one while others are waited for.
+type watched struct {
+	foundDevice
+	metadata uint32
+	bye      bool
+	printed  time.Time
 }
 
-// maxWatched bounds what is remembered of devices that are there: anybody can say Hello.
+// echoTime is how long what a device says by one address and IP version after the other counts as one announcement.
+const echoTime = 2 * time.Second
+
+// maxWatched bounds what is remembered: anybody can say Hello.
 const maxWatched = 4096
+
+// A watcher decides which announcements are printed.
+type watcher struct {
+	queries []wsd.Query
+	seen    map[string]watched
+}
+
+// news tells whether an announcement at some time is worth a line, and of which device. Who says Bye doesn't have to say of
+// what type it is, so that those count that said Hello before, or with more than one query, which is --all, every one.
+func (w *watcher) news(a discovery.Announcement, now time.Time) (foundDevice, bool) {
+	device := describe(a.Device)
+	known, ok := w.seen[device.EPR]
+	switch {
+	case ok && a.Bye == known.bye && now.Sub(known.printed) < echoTime && (a.Bye || a.Device.MetadataVersion == known.metadata):
+		return device, false
+	case a.Bye && ok:
+		device = known.foundDevice
+	case !matchesAny(w.queries, a.Device) && !(a.Bye && len(w.queries) > 1):
+		return device, false
+	}
+	if ok || len(w.seen) < maxWatched {
+		w.seen[device.EPR] = watched{device, a.Device.MetadataVersion, a.Bye, now}
+	}
+	return device, true
+}
+
+// watch prints announcements until ctx ends.
+func watch(ctx context.Context, out io.Writer, client *discovery.Client, queries []wsd.Query, asJSON bool) error {
+	w := watcher{queries: queries, seen: map[string]watched{}}
+	return client.Listen(ctx, func(a discovery.Announcement) {
+		now := time.Now()
+		device, news := w.news(a, now)
+		if !news {
+			return
+		}
+		if asJSON {
+			// A reader that is gone ends the program by the next signal of the system.
+			_ = json.NewEncoder(out).Encode(announcement{now, a.Bye, device})
+			return
+		}
+		fmt.Fprintf(out, "%s  %-5s  %s\n", now.Format(time.TimeOnly), what(a), device.line())
+	})
+}
 
 func what(a discovery.Announcement) string {
 	if a.Bye {
