@@ -226,7 +226,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}} {
+	for _, t := range []task{a.library, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, renewer{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

@@ -46,6 +46,11 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 	return nil
 }
 
+// Renew has the certificate renewed.
+func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
+	return v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+}
+
 func quote(s string) string { return `"` + s + `"` }
 
 // certificateTime is the time at which certificates are judged.

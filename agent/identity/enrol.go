@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,39 +37,44 @@ func (e *RefusedError) Error() string { return e.Reason }
 func (id *Identity) Enrol(ctx context.Context, addr string, token protocol.JoinToken, name string, device protocol.Device, clock Time) error {
 	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
 	defer cancel()
-	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, id.key)
+	csr, err := certificateRequest(id.key)
 	if err != nil {
 		return err
 	}
 	body, err := json.Marshal(protocol.EnrollRequest{
 		TokenID: token.ID,
 		Secret:  token.Secret.Reveal(),
-		CSR:     string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})),
+		CSR:     csr,
 		Name:    name,
 		Device:  device,
 	})
 	if err != nil {
 		return err
 	}
-	answer, err := post(ctx, addr, pinnedTLS(token.CA, clock), body)
+	answer, err := post(ctx, addr, protocol.PathEnroll, pinnedTLS(token.CA, clock), body)
 	if err != nil {
 		return err
 	}
 	if ca, err := parseCertificate("CA certificate", answer.CA); err != nil || protocol.PinOf(ca) != token.CA {
 		return &TrustError{Site: answer.Site, Reason: "the server answered with another CA than the join token names"}
 	}
-	return id.save(answer)
+	return id.save(answer, id.key)
 }
 
-// post sends the enrolment request to addr.
-func post(ctx context.Context, addr string, config *tls.Config, body []byte) (protocol.EnrollResponse, error) {
+func certificateRequest(key crypto.Signer) (string, error) {
+	csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})), err
+}
+
+// post sends a request for a certificate to addr.
+func post(ctx context.Context, addr, path string, config *tls.Config, body []byte) (protocol.EnrollResponse, error) {
 	transport := &http.Transport{
 		DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&tls.Dialer{Config: config}).DialContext(ctx, network, addr)
 		},
 	}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, protocol.ContentURL(addr, protocol.PathEnroll), bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, protocol.ContentURL(addr, path), bytes.NewReader(body))
 	if err != nil {
 		return protocol.EnrollResponse{}, err
 	}
@@ -88,7 +94,7 @@ func post(ctx context.Context, addr string, config *tls.Config, body []byte) (pr
 	}
 	var answer protocol.EnrollResponse
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
-		return protocol.EnrollResponse{}, fmt.Errorf("the server's answer to the enrolment can't be read: %w", err)
+		return protocol.EnrollResponse{}, fmt.Errorf("the server's answer can't be read: %w", err)
 	}
 	return answer, nil
 }

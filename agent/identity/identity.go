@@ -11,6 +11,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -21,14 +22,18 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"vitrine/agent/protocol"
 	"vitrine/platform/atomicfile"
 )
 
+// Files of the identity. The key of a renewed certificate has a name of its own, so that the enrolment, which is replaced as
+// a whole, always has its key beside it.
 const (
 	keyFile       = "key.pem"
+	renewedKeys   = "key-*.pem"
 	enrolmentFile = "enrolment.json"
 )
 
@@ -43,6 +48,7 @@ type Enrolment struct {
 	// PublishingKey checks manifests.
 	PublishingKey ed25519.PublicKey
 
+	key         crypto.Signer
 	certificate *x509.Certificate
 	chain       [][]byte
 	roots       *x509.CertPool
@@ -51,6 +57,8 @@ type Enrolment struct {
 // An Identity is the viewer's own. It is safe for concurrent use.
 type Identity struct {
 	dir string
+	log *slog.Logger
+	// key is the viewer's first, for its enrolment.
 	key crypto.Signer
 
 	mu        sync.Mutex
@@ -66,7 +74,7 @@ func Open(dir string, log *slog.Logger) (*Identity, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
-	id := &Identity{dir: dir}
+	id := &Identity{dir: dir, log: log}
 	var err error
 	if id.key, err = id.openKey(log); err != nil {
 		return nil, fmt.Errorf("identity: %w", err)
@@ -132,12 +140,15 @@ func newKey(path string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return key, writeKey(path, key)
+}
+
+func writeKey(path string, key crypto.Signer) error {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return key, atomicfile.Write(path, block, 0o600)
+	return atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
 // Enrolment is what the site gave; ok is false before the viewer is enrolled.
@@ -163,16 +174,60 @@ func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, id.setAside(enrolmentFile, err, log)
 	}
-	e, err := id.check(r)
+	e, err := check(r, id.keys())
 	if err != nil {
 		return nil, id.setAside(enrolmentFile, err, log)
 	}
+	id.forgetKeys(e.key)
 	return e, nil
 }
 
-// save makes an enrolment durable and then valid.
-func (id *Identity) save(r protocol.EnrollResponse) error {
-	e, err := id.check(r)
+// keys are those that the enrolment may be for.
+func (id *Identity) keys() []crypto.Signer {
+	list := []crypto.Signer{id.key}
+	files, _ := filepath.Glob(filepath.Join(id.dir, renewedKeys)) // the pattern is a good one
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		if key, err := parseKey(data); err == nil {
+			list = append(list, key)
+		}
+	}
+	return list
+}
+
+// renewedKey is the name of the file of a renewed certificate's key.
+func renewedKey(key crypto.Signer) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(der)
+	return fmt.Sprintf("key-%x.pem", sum[:8]), nil
+}
+
+// forgetKeys removes the renewed keys but one: those of certificates that were replaced, or never came.
+func (id *Identity) forgetKeys(but crypto.Signer) {
+	keep, err := renewedKey(but)
+	if err != nil {
+		return
+	}
+	files, _ := filepath.Glob(filepath.Join(id.dir, renewedKeys))
+	for _, file := range files {
+		if filepath.Base(file) == keep {
+			continue
+		}
+		if err := os.Remove(file); err != nil {
+			id.log.Debug("An old key can't be removed", "file", file, "err", err)
+		}
+	}
+}
+
+// save makes an enrolment for that key durable and then valid.
+func (id *Identity) save(r protocol.EnrollResponse, key crypto.Signer) error {
+	e, err := check(r, []crypto.Signer{key})
 	if err != nil {
 		return fmt.Errorf("the server's answer to the enrolment: %w", err)
 	}
@@ -180,14 +235,15 @@ func (id *Identity) save(r protocol.EnrollResponse) error {
 		return err
 	}
 	id.mu.Lock()
-	defer id.mu.Unlock()
 	id.enrolment = e
+	id.mu.Unlock()
+	id.forgetKeys(key)
 	return nil
 }
 
-// check turns the answer of a site into an Enrolment: the certificate must be for our key and that viewer, and of that CA.
-// Its dates are not checked here: the clock may be wrong, and the server judges them at every connection.
-func (id *Identity) check(r protocol.EnrollResponse) (*Enrolment, error) {
+// check turns the answer of a site into an Enrolment: the certificate must be for one of our keys and that viewer, and of that
+// CA. Its dates are not checked here: the clock may be wrong, and the server judges them at every connection.
+func check(r protocol.EnrollResponse, keys []crypto.Signer) (*Enrolment, error) {
 	cert, err := parseCertificate("certificate", r.Certificate)
 	if err != nil {
 		return nil, err
@@ -197,7 +253,8 @@ func (id *Identity) check(r protocol.EnrollResponse) (*Enrolment, error) {
 		return nil, err
 	}
 	public, ok := cert.PublicKey.(*ecdsa.PublicKey)
-	if !ok || !public.Equal(id.key.Public()) {
+	at := slices.IndexFunc(keys, func(k crypto.Signer) bool { return ok && public.Equal(k.Public()) })
+	if at < 0 {
 		return nil, errors.New("the certificate is for another key than this viewer's")
 	}
 	if err := cert.CheckSignatureFrom(ca); err != nil {
@@ -214,7 +271,7 @@ func (id *Identity) check(r protocol.EnrollResponse) (*Enrolment, error) {
 	roots.AddCert(ca)
 	return &Enrolment{
 		Viewer: r.Viewer, Name: r.Name, Site: r.Site, Servers: r.Servers, PublishingKey: key,
-		certificate: cert, chain: [][]byte{cert.Raw, ca.Raw}, roots: roots,
+		key: keys[at], certificate: cert, chain: [][]byte{cert.Raw, ca.Raw}, roots: roots,
 	}, nil
 }
 

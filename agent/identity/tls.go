@@ -38,7 +38,7 @@ func (id *Identity) ClientTLS(clock Time, protocols ...string) (*tls.Config, err
 	c := serverTLS(protocols, func(certs []*x509.Certificate) error {
 		return checkServer(certs, e.roots, e.Site, clock)
 	})
-	c.Certificates = []tls.Certificate{{Certificate: e.chain, PrivateKey: id.key, Leaf: e.certificate}}
+	c.Certificates = []tls.Certificate{{Certificate: e.chain, PrivateKey: e.key, Leaf: e.certificate}}
 	return c, nil
 }
 

@@ -19,6 +19,7 @@ import (
 // Paths of the HTTPS API.
 const (
 	PathEnroll    = "/v1/enroll"
+	PathRenew     = "/v1/renew"
 	PathManifests = "/v1/manifests/"
 	PathAssets    = "/v1/assets/"
 )
@@ -117,7 +118,14 @@ type EnrollRequest struct {
 	Device Device `json:"device"`
 }
 
-// EnrollResponse is the answer.
+// RenewRequest is the body of POST /v1/renew. The certificate of the connection says which viewer asks.
+type RenewRequest struct {
+	// CSR is as in EnrollRequest, by a key that was not used before.
+	CSR    string `json:"csr"`
+	Device Device `json:"device"`
+}
+
+// EnrollResponse is the answer to both.
 type EnrollResponse struct {
 	// Viewer is the new viewer's id, and the common name of its certificate.
 	Viewer string `json:"viewer"`

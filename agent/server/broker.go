@@ -74,6 +74,14 @@ func (b *broker) publish(viewer, kind string, payload []byte, retain bool) error
 	return b.mqtt.Publish(protocol.Topic(viewer, kind), payload, retain, 1)
 }
 
+// drop ends a viewer's session, if it has one.
+func (b *broker) drop(viewer string) {
+	if client, ok := b.mqtt.Clients.Get(viewer); ok {
+		// An error means that it is gone already.
+		_ = b.mqtt.DisconnectClient(client, packets.ErrNotAuthorized)
+	}
+}
+
 func (b *broker) close() error { return b.mqtt.Close() }
 
 // aclHook holds each viewer to its own topics: the certificate says who it is, never what it calls itself.
@@ -97,7 +105,9 @@ func (h *aclHook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool
 	case cert != nil && cert.Subject.CommonName != pk.Connect.ClientIdentifier:
 		err = fmt.Errorf("client %.40q has a certificate for %q", pk.Connect.ClientIdentifier, cert.Subject.CommonName)
 	case cert != nil:
-		err = h.admit(cert.Subject.CommonName)
+		if err = expired(cert); err == nil {
+			err = h.admit(cert.Subject.CommonName)
+		}
 	}
 	if err != nil {
 		h.log.Warn("A session was refused", "peer", cl.Net.Remote, "err", err)

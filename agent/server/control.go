@@ -60,6 +60,8 @@ func (s *Server) controlServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /viewers", s.getViewers)
 	mux.HandleFunc("POST /viewers/{viewer}/command", s.postCommand)
+	mux.HandleFunc("POST /viewers/{viewer}/revoke", s.postRevoke)
+	mux.HandleFunc("POST /viewers/{viewer}/rename", s.postRename)
 	return &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
 }
 
@@ -75,6 +77,33 @@ func (s *Server) getViewers(w http.ResponseWriter, _ *http.Request) {
 		statuses[i] = ViewerStatus{Viewer: v, Online: l.Presence.Online, Heard: l.Heard, Reported: l.Reported}
 	}
 	writeJSON(w, statuses)
+}
+
+// postRevoke turns a viewer out, and ends its session.
+func (s *Server) postRevoke(w http.ResponseWriter, r *http.Request) {
+	v, err := s.site.Revoke(r.PathValue("viewer"))
+	if err != nil {
+		protocol.WriteProblem(w, http.StatusNotFound, err.Error())
+		return
+	}
+	s.broker.drop(v.ID)
+	s.log.Warn("A viewer was revoked", "viewer", v.Name)
+	writeJSON(w, v)
+}
+
+// postRename gives a viewer the name that stands in the body.
+func (s *Server) postRename(w http.ResponseWriter, r *http.Request) {
+	var name string
+	if err := json.NewDecoder(io.LimitReader(r.Body, protocol.MaxMessage)).Decode(&name); err != nil {
+		protocol.WriteProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	v, err := s.site.Rename(r.PathValue("viewer"), name)
+	if err != nil {
+		protocol.WriteProblem(w, http.StatusConflict, err.Error())
+		return
+	}
+	writeJSON(w, v)
 }
 
 // postCommand sends a command and answers with the viewer's last word on it.
@@ -151,6 +180,24 @@ func (c *Control) Command(ctx context.Context, viewer, name string, args json.Ra
 	var result protocol.Result
 	err = c.do(ctx, http.MethodPost, "/viewers/"+url.PathEscape(viewer)+"/command", body, &result)
 	return result, err
+}
+
+// Revoke turns a viewer out, by id or name, and ends its session.
+func (c *Control) Revoke(ctx context.Context, viewer string) (Viewer, error) {
+	var v Viewer
+	err := c.do(ctx, http.MethodPost, "/viewers/"+url.PathEscape(viewer)+"/revoke", nil, &v)
+	return v, err
+}
+
+// Rename gives a viewer, by id or name, another name.
+func (c *Control) Rename(ctx context.Context, viewer, name string) (Viewer, error) {
+	body, err := json.Marshal(name)
+	if err != nil {
+		return Viewer{}, err
+	}
+	var v Viewer
+	err = c.do(ctx, http.MethodPost, "/viewers/"+url.PathEscape(viewer)+"/rename", body, &v)
+	return v, err
 }
 
 func (c *Control) do(ctx context.Context, method, path string, body []byte, v any) error {

@@ -29,6 +29,8 @@ type api struct {
 	log  *slog.Logger
 	// admit says whether a viewer may have content.
 	admit func(viewer string) error
+	// grace is how long after its expiry a certificate can be renewed.
+	grace time.Duration
 	// manifest gives a manifest's bytes, asset opens an asset.
 	manifest func(digest.Digest) ([]byte, bool)
 	asset    func(digest.Digest) (*os.File, string, error)
@@ -44,6 +46,7 @@ type peerKey struct{}
 func (a *api) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+protocol.PathEnroll, a.enroll)
+	mux.HandleFunc("POST "+protocol.PathRenew, a.renew)
 	mux.HandleFunc("GET "+protocol.PathManifests+"{digest}", a.viewersOnly(a.getManifest))
 	mux.HandleFunc("GET "+protocol.PathAssets+"{digest}", a.viewersOnly(a.getAsset))
 	return &http.Server{
@@ -66,7 +69,11 @@ func (a *api) viewersOnly(next http.HandlerFunc) http.HandlerFunc {
 			protocol.WriteProblem(w, http.StatusUnauthorized, "this needs a viewer's certificate; enrol first")
 			return
 		}
-		if err := a.admit(cert.Subject.CommonName); err != nil {
+		err := expired(cert)
+		if err == nil {
+			err = a.admit(cert.Subject.CommonName)
+		}
+		if err != nil {
 			protocol.WriteProblem(w, http.StatusForbidden, err.Error())
 			return
 		}
@@ -81,24 +88,55 @@ func (a *api) enroll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	response, err := a.site.Enrol(request)
+	if !a.granted(w, r, "enrolment", request.Name, err) {
+		return
+	}
+	a.enrolled(Viewer{ID: response.Viewer, Name: response.Name})
+	a.log.Info("A viewer was enrolled", "viewer", response.Name, "peer", r.RemoteAddr)
+	a.take(w, r, response)
+}
+
+// renew gives a viewer a new certificate.
+func (a *api) renew(w http.ResponseWriter, r *http.Request) {
+	cert, _ := r.Context().Value(peerKey{}).(*x509.Certificate)
+	if cert == nil {
+		protocol.WriteProblem(w, http.StatusUnauthorized, "this needs a viewer's certificate; enrol first")
+		return
+	}
+	var request protocol.RenewRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBody)).Decode(&request); err != nil {
+		protocol.WriteProblem(w, http.StatusBadRequest, "the request for a renewal can't be read: "+err.Error())
+		return
+	}
+	response, err := a.site.Renew(cert, a.grace, request)
+	if !a.granted(w, r, "renewal", cert.Subject.CommonName, err) {
+		return
+	}
+	a.log.Info("A viewer's certificate was renewed", "viewer", response.Name, "peer", r.RemoteAddr)
+	a.take(w, r, response)
+}
+
+// granted answers a request that isn't.
+func (a *api) granted(w http.ResponseWriter, r *http.Request, what, name string, err error) bool {
 	var refused refusal
 	switch {
 	case errors.As(err, &refused):
-		a.log.Warn("An enrolment was refused", "peer", r.RemoteAddr, "name", request.Name, "err", err)
+		a.log.Warn("A request for "+what+" was refused", "peer", r.RemoteAddr, "viewer", name, "err", err)
 		protocol.WriteProblem(w, http.StatusForbidden, err.Error())
-		return
 	case err != nil:
-		a.log.Error("An enrolment failed", "peer", r.RemoteAddr, "name", request.Name, "err", err)
-		protocol.WriteProblem(w, http.StatusInternalServerError, "the server could not keep the enrolment; its log says why")
-		return
+		a.log.Error("A request for "+what+" failed", "peer", r.RemoteAddr, "viewer", name, "err", err)
+		protocol.WriteProblem(w, http.StatusInternalServerError, "the server could not keep the "+what+"; its log says why")
 	}
+	return err == nil
+}
+
+// take sends a viewer its certificate.
+func (a *api) take(w http.ResponseWriter, r *http.Request, response protocol.EnrollResponse) {
 	response.Servers = a.servers()
-	a.enrolled(Viewer{ID: response.Viewer, Name: response.Name})
-	a.log.Info("A viewer was enrolled", "viewer", response.Name, "peer", r.RemoteAddr)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.NewEncoder(w).Encode(response); err != nil {
-		a.log.Debug("The answer to an enrolment was not taken", "peer", r.RemoteAddr, "err", err)
+		a.log.Debug("A certificate was not taken", "peer", r.RemoteAddr, "err", err)
 	}
 }
 

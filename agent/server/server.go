@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -43,6 +44,10 @@ type Config struct {
 	Priority int
 	// ProbesFrom are networks behind routers whose probes are answered. Directly connected ones always are.
 	ProbesFrom []netip.Prefix
+	// CertificateLife is how long a viewer's certificate is valid; 0 means 30 days. It is renewed at two thirds of that.
+	CertificateLife time.Duration
+	// RenewalGrace is how long after its expiry a viewer's certificate can still be renewed.
+	RenewalGrace time.Duration
 	// Listen and NTP are the TCP and UDP addresses to listen on, such as ":7237" and ":123".
 	Listen, NTP string
 	// Seconds is how long each picture is on.
@@ -104,6 +109,9 @@ func (s *Server) open() (err error) {
 	var created bool
 	if s.site, created, err = OpenSite(s.config.State, s.config.Site); err != nil {
 		return err
+	}
+	if s.config.CertificateLife != 0 {
+		s.site.viewerLife = s.config.CertificateLife
 	}
 	if created {
 		s.log.Info(fmt.Sprintf("Created site %q with its own certificate authority", s.site.Name()), "state", s.config.State)
@@ -183,7 +191,7 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 
 func (s *Server) api() *api {
 	return &api{
-		site: s.site, log: s.log, admit: s.admit,
+		site: s.site, log: s.log, admit: s.admit, grace: s.config.RenewalGrace,
 		manifest: s.publisher.manifest,
 		asset:    s.openAsset,
 		servers:  s.servers,
@@ -196,10 +204,13 @@ func (s *Server) openAsset(d digest.Digest) (*os.File, string, error) {
 	return f, item.Type, err
 }
 
-// admit lets viewers in that the site knows.
+// admit lets viewers in that belong to the site.
 func (s *Server) admit(viewer string) error {
-	_, err := s.site.Viewer(viewer)
-	return err
+	v, err := s.site.Viewer(viewer)
+	if err != nil {
+		return err
+	}
+	return v.admitted()
 }
 
 // publishLoop makes a programme of the media folder, now and whenever it changes.
@@ -245,7 +256,9 @@ func (s *Server) publish(items, added []media.Item) {
 		s.log.Error("The viewers can't be listed", "err", err)
 	}
 	for _, v := range viewers {
-		s.sendDesired(v.ID)
+		if v.admitted() == nil {
+			s.sendDesired(v.ID)
+		}
 	}
 }
 

@@ -29,6 +29,10 @@ func (s sessionIdentity) Viewer() (string, bool) {
 	return e.Viewer, ok
 }
 
+func (s sessionIdentity) Renew(ctx context.Context, addr string) error {
+	return s.Identity.Renew(ctx, addr, protocol.Device{Model: "renewed"}, now)
+}
+
 func (s sessionIdentity) TLS(protocols ...string) (*tls.Config, error) {
 	return s.ClientTLS(now, protocols...)
 }

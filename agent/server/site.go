@@ -52,8 +52,9 @@ type Site struct {
 	caKey   crypto.Signer
 	publish ed25519.PrivateKey
 
-	mu   sync.Mutex
-	leaf *tls.Certificate
+	mu         sync.Mutex
+	leaf       *tls.Certificate
+	viewerLife time.Duration
 }
 
 // siteRecord is the form of site.json.
@@ -88,6 +89,7 @@ func OpenSite(dir, name string) (s *Site, created bool, err error) {
 	if name != "" && s.record.Name != name {
 		return nil, false, fmt.Errorf("the site in %s is called %q, not %q; use another --state folder for another site", dir, s.record.Name, name)
 	}
+	s.viewerLife = viewerLife
 	return s, created, nil
 }
 
@@ -251,17 +253,38 @@ func (s *Site) issue(name string, public crypto.PublicKey, life time.Duration, u
 }
 
 // TLSConfig is the server side of port 7237: TLS 1.3 only. A client may come without a certificate, to enrol; one that it
-// shows must be of the site's CA.
+// shows must be of the site's CA. It may have expired: such a client can have it renewed, and nothing else.
 func (s *Site) TLSConfig() *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(s.ca)
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS13,
-		GetCertificate: s.Certificate,
-		ClientAuth:     tls.VerifyClientCertIfGiven,
-		ClientCAs:      pool,
-		NextProtos:     []string{protocol.ALPNMQTT, "h2", "http/1.1"},
+		MinVersion:       tls.VersionTLS13,
+		GetCertificate:   s.Certificate,
+		ClientAuth:       tls.RequestClientCert,
+		VerifyConnection: s.verifyClient,
+		NextProtos:       []string{protocol.ALPNMQTT, "h2", "http/1.1"},
 	}
+}
+
+// verifyClient is what tls.VerifyClientCertIfGiven does, but for the date of expiry.
+func (s *Site) verifyClient(state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	leaf, now := state.PeerCertificates[0], time.Now()
+	if now.After(leaf.NotAfter) {
+		now = leaf.NotAfter
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(s.ca)
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	return err
+}
+
+// expired says why a certificate is not good for a session or content.
+func expired(cert *x509.Certificate) error {
+	if time.Now().After(cert.NotAfter) {
+		return fmt.Errorf("this viewer's certificate expired on %s; it must be renewed first", cert.NotAfter.Format(time.DateOnly))
+	}
+	return nil
 }
 
 // SiteExists tells whether there is a site in dir.

@@ -28,6 +28,10 @@ type Viewer struct {
 	// Token is the id of the join token that it came with.
 	Token  string          `json:"token"`
 	Device protocol.Device `json:"device"`
+	// Renewed is when it last had its certificate renewed.
+	Renewed time.Time `json:"renewed,omitzero"`
+	// Revoked is when it was turned out; zero for one that belongs to the site.
+	Revoked time.Time `json:"revoked,omitzero"`
 }
 
 // newID makes an id that sorts by time and is safe in topics, file names and certificates.
@@ -101,19 +105,115 @@ func (s *Site) Enrol(r protocol.EnrollRequest) (protocol.EnrollResponse, error) 
 		ID: newID(), Name: freeName(r.Name, viewers), Enrolled: time.Now().UTC().Truncate(time.Second),
 		Token: r.TokenID, Device: r.Device,
 	}
-	der, err := s.issue(v.ID, public, viewerLife, x509.ExtKeyUsageClientAuth)
+	der, err := s.issue(v.ID, public, s.viewerLife, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return protocol.EnrollResponse{}, err
 	}
 	if err := atomicfile.WriteJSON(s.viewerPath(v.ID), v, 0o600); err != nil {
 		return protocol.EnrollResponse{}, err
 	}
+	return s.response(v, der), nil
+}
+
+// response is what a viewer gets that was taken in or whose certificate was renewed.
+func (s *Site) response(v Viewer, certificate []byte) protocol.EnrollResponse {
 	return protocol.EnrollResponse{
 		Viewer: v.ID, Name: v.Name, Site: s.record.Name,
-		Certificate:   string(encodeCertificate(der)),
+		Certificate:   string(encodeCertificate(certificate)),
 		CA:            string(encodeCertificate(s.ca.Raw)),
 		PublishingKey: base64.RawURLEncoding.EncodeToString(s.publish[32:]),
-	}, nil
+	}
+}
+
+// Renew signs a new certificate for the viewer that shows one of the site's, which may have expired no longer ago than grace.
+func (s *Site) Renew(shown *x509.Certificate, grace time.Duration, r protocol.RenewRequest) (protocol.EnrollResponse, error) {
+	if late := time.Since(shown.NotAfter); late > grace {
+		return protocol.EnrollResponse{}, refusal{fmt.Sprintf(
+			"the certificate expired on %s, longer ago than this site allows; enrol this viewer again with a new join token", shown.NotAfter.Format(time.DateOnly))}
+	}
+	public, err := parseCSR(r.CSR)
+	if err != nil {
+		return protocol.EnrollResponse{}, refusal{"certificate request: " + err.Error()}
+	}
+	if old, ok := shown.PublicKey.(*ecdsa.PublicKey); ok && old.Equal(public) {
+		return protocol.EnrollResponse{}, refusal{"certificate request: it must be for a new key"}
+	}
+	var response protocol.EnrollResponse
+	id := shown.Subject.CommonName
+	if _, err := s.Viewer(id); err != nil {
+		return protocol.EnrollResponse{}, refusal{"this site doesn't know this viewer any more; enrol it again with a new join token"}
+	}
+	err = s.change(id, func(v *Viewer) error {
+		if err := v.admitted(); err != nil {
+			return refusal{err.Error()}
+		}
+		der, err := s.issue(v.ID, public, s.viewerLife, x509.ExtKeyUsageClientAuth)
+		if err != nil {
+			return err
+		}
+		v.Renewed, v.Device = time.Now().UTC().Truncate(time.Second), r.Device
+		response = s.response(*v, der)
+		return nil
+	})
+	return response, err
+}
+
+// admitted says why a viewer may have nothing.
+func (v Viewer) admitted() error {
+	if !v.Revoked.IsZero() {
+		return fmt.Errorf("viewer %s was revoked on %s; enrol it again with a new join token", v.Name, v.Revoked.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// change edits a viewer's record. What edit returns an error for stays as it was.
+func (s *Site) change(idOrName string, edit func(*Viewer) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.Viewer(idOrName)
+	if err != nil {
+		return err
+	}
+	if err := edit(&v); err != nil {
+		return err
+	}
+	return atomicfile.WriteJSON(s.viewerPath(v.ID), v, 0o600)
+}
+
+// Revoke turns a viewer out, for good: its certificate is worth nothing from now on.
+func (s *Site) Revoke(idOrName string) (Viewer, error) {
+	var revoked Viewer
+	err := s.change(idOrName, func(v *Viewer) error {
+		if v.Revoked.IsZero() {
+			v.Revoked = time.Now().UTC().Truncate(time.Second)
+		}
+		revoked = *v
+		return nil
+	})
+	return revoked, err
+}
+
+// Rename gives a viewer another name, which no other one has.
+func (s *Site) Rename(idOrName, name string) (Viewer, error) {
+	if err := protocol.CheckName(name); err != nil {
+		return Viewer{}, err
+	}
+	var renamed Viewer
+	err := s.change(idOrName, func(v *Viewer) error {
+		viewers, err := s.Viewers()
+		if err != nil {
+			return err
+		}
+		for _, other := range viewers {
+			if other.ID != v.ID && (other.Name == name || other.ID == name) {
+				return fmt.Errorf("another viewer is called %q already", name)
+			}
+		}
+		v.Name = name
+		renamed = *v
+		return nil
+	})
+	return renamed, err
 }
 
 // parseCSR checks that whoever asks holds the key, and that it is of the kind that the protocol wants.

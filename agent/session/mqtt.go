@@ -92,10 +92,13 @@ func (l *link) connect(ctx context.Context) error {
 		WillProperties: &paho.WillProperties{WillDelayInterval: ptr[uint32](willDelay)},
 	})
 	if err != nil && ack != nil && ack.ReasonCode >= 0x80 {
-		return fmt.Errorf("the server refused the session (reason 0x%02x): if it doesn't know this viewer any more, enrol it again", ack.ReasonCode)
+		return fmt.Errorf("%w (reason 0x%02x)", errRefused, ack.ReasonCode)
 	}
 	return err
 }
+
+// errRefused says that the server doesn't let this viewer in.
+var errRefused = errors.New("the server refused the session")
 
 func ptr[T any](v T) *T { return &v }
 

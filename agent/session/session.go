@@ -30,6 +30,8 @@ type Identity interface {
 	TLS(protocols ...string) (*tls.Config, error)
 	// Enrol enrols the viewer with the server at addr ("host:port").
 	Enrol(ctx context.Context, addr string) error
+	// Renew has the server at addr renew the viewer's certificate.
+	Renew(ctx context.Context, addr string) error
 }
 
 // A Handler runs a command. It must return soon after ctx ends.
@@ -207,10 +209,25 @@ func (s *Session) attempt(ctx context.Context) error {
 	}
 	defer conn.Close()
 	s.set(protocol.StateConnecting, addr, nil)
-	if err := s.serve(ctx, conn, addr); err != nil {
+	err = s.serve(ctx, conn, addr)
+	if errors.Is(err, errRefused) {
+		err = s.renew(ctx, addr, err)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", addr, err)
 	}
 	return nil
+}
+
+// renew tries to get a certificate that the server takes: the viewer's may have expired, in a cupboard or by a clock that is
+// behind. What the server says to that is the better reason for the refusal.
+func (s *Session) renew(ctx context.Context, addr string, refused error) error {
+	if err := s.config.Identity.Renew(ctx, addr); err != nil {
+		return fmt.Errorf("%w: %w", refused, err)
+	}
+	s.log.Info("The viewer's certificate was renewed, since the server refused the session", "server", addr)
+	s.Kick()
+	return refused
 }
 
 // errNoServer says that a search ended without a server.

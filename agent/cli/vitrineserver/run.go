@@ -5,11 +5,14 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"vitrine/agent/cli"
 	"vitrine/agent/protocol"
 	"vitrine/agent/server"
 )
+
+const day = 24 * time.Hour
 
 var runCommand = cli.Command{
 	Name:    "run",
@@ -32,6 +35,8 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	location := flags.String("location", "", "`place` whose viewers prefer this server, such as building-a/floor-2")
 	var probesFrom cli.List
 	flags.Var(&probesFrom, "probes-from", "`network` behind a router whose probes are answered too, such as 10.2.0.0/16; may be repeated")
+	life := flags.Int("certificate-days", 30, "`days` for which a viewer's certificate is valid; it is renewed after two thirds")
+	grace := flags.Int("renewal-days", 90, "`days` after its expiry for which a viewer's certificate can still be renewed, as when it was in a cupboard")
 	flags.StringVar(&c.Listen, "listen", net.JoinHostPort("", strconv.Itoa(protocol.SessionPort)), "TCP `address` for sessions and content")
 	flags.StringVar(&c.NTP, "ntp", net.JoinHostPort("", strconv.Itoa(protocol.NTPPort)), "UDP `address` for the time service")
 	flags.Float64Var(&c.Seconds, "seconds", 10, "`seconds` for which each picture is on")
@@ -46,6 +51,10 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	if c.Seconds < 1 || c.Seconds > 86400 {
 		return cli.Usagef("--seconds %v: want 1 to 86400", c.Seconds)
 	}
+	if *life < 1 || *life > 3650 || *grace < 0 || *grace > 3650 {
+		return cli.Usagef("--certificate-days %d, --renewal-days %d: want at most 3650, and a certificate that is valid for a day", *life, *grace)
+	}
+	c.CertificateLife, c.RenewalGrace = time.Duration(*life)*day, time.Duration(*grace)*day
 	if err := announcement(&c, *location, probesFrom); err != nil {
 		return err
 	}

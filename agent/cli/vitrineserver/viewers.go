@@ -30,6 +30,18 @@ var (
 		Usage:   "VIEWER [--json]",
 		Help:    "VIEWER is a name or an id.",
 	}
+	viewersRevokeCommand = cli.Command{
+		Name:    "revoke",
+		Summary: "turn a viewer out, for good: it keeps what it plays, and gets nothing new",
+		Usage:   "VIEWER [--json]",
+		Help:    "VIEWER is a name or an id. Its session ends at once. To take it back, enrol it with a new token.",
+	}
+	viewersRenameCommand = cli.Command{
+		Name:    "rename",
+		Summary: "give a viewer another name",
+		Usage:   "VIEWER NAME [--json]",
+		Help:    "VIEWER is a name or an id. The viewer learns its name when its certificate is renewed.",
+	}
 )
 
 func viewersTree() cli.Command {
@@ -40,6 +52,8 @@ func viewersTree() cli.Command {
 			viewersListCommand.With(viewersList),
 			viewersIdentifyCommand.With(commander(viewersIdentifyCommand, protocol.CommandIdentify)),
 			viewersRefreshCommand.With(commander(viewersRefreshCommand, protocol.CommandRefresh)),
+			viewersRenameCommand.With(viewersRename),
+			viewersRevokeCommand.With(viewersRevoke),
 		},
 	}
 }
@@ -86,6 +100,8 @@ func listViewers(ctx context.Context, state string) (viewers []server.ViewerStat
 func viewerRow(v server.ViewerStatus, running bool) []string {
 	state := "offline"
 	switch {
+	case !v.Revoked.IsZero():
+		state = "revoked on " + v.Revoked.Local().Format(time.DateOnly)
 	case !running:
 		state = "unknown (no server is running)"
 	case v.Online:
@@ -129,4 +145,54 @@ func commander(c cli.Command, name string) func(context.Context, cli.Env, []stri
 		_, err = fmt.Fprintf(env.Stdout, "%s: %s\n", rest[0], result.State)
 		return err
 	}
+}
+
+// viewersRevoke asks the running server, so that the session ends, or changes the folder if there is none.
+func viewersRevoke(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers revoke", viewersRevokeCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	rest, err := flags.Parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	site, err := existingSite(*state)
+	if err != nil {
+		return err
+	}
+	v, err := server.NewControl(*state).Revoke(ctx, rest[0])
+	if errors.Is(err, server.ErrNotRunning) {
+		v, err = site.Revoke(rest[0])
+	}
+	return printViewer(env, v, err, *asJSON, "revoked")
+}
+
+func viewersRename(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers rename", viewersRenameCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	rest, err := flags.Parse(args, 2, 2)
+	if err != nil {
+		return err
+	}
+	site, err := existingSite(*state)
+	if err != nil {
+		return err
+	}
+	v, err := server.NewControl(*state).Rename(ctx, rest[0], rest[1])
+	if errors.Is(err, server.ErrNotRunning) {
+		v, err = site.Rename(rest[0], rest[1])
+	}
+	return printViewer(env, v, err, *asJSON, "is its name now")
+}
+
+func printViewer(env cli.Env, v server.Viewer, err error, asJSON bool, what string) error {
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return cli.WriteJSON(env.Stdout, v)
+	}
+	_, err = fmt.Fprintf(env.Stdout, "%s: %s\n", v.Name, what)
+	return err
 }
