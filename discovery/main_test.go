@@ -20,7 +20,7 @@ var serverType = wsd.Name{Space: "urn:vitrine:discovery:1", Local: "Server"}
 
 const serverEPR = "urn:uuid:4c0a8f6e-0c7a-4a43-9c0e-2f6f7d1b1a01"
 
-// The test binary is also the program that tests run in other network namespaces.
+// The test binary is also the program that tests run in other network namespaces, which only Linux has.
 func TestMain(m *testing.M) {
 	if role := os.Getenv("DISCOVERY_TEST_ROLE"); role != "" {
 		os.Exit(playRole(role))
