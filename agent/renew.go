@@ -43,7 +43,7 @@ func (r renewer) Run(ctx context.Context) error {
 		if session.State != protocol.StateConnected || !r.due(spread) {
 			continue
 		}
-		if err := (viewerIdentity{r.Agent}).Renew(ctx, session.Server); err != nil {
+		if err := viewerIdentity(r).Renew(ctx, session.Server); err != nil {
 			pause = wait.Next()
 			r.log.Warn("The viewer's certificate can't be renewed; trying again", "server", session.Server, "err", err, "retry", pause.Round(time.Second))
 			continue

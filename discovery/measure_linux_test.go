@@ -162,14 +162,14 @@ func BenchmarkFind(b *testing.B) {
 }
 
 func reportFind(b *testing.B, measuring *process) {
-	var echo, peer, probe, call, gain []float64
+	var echo, peer, probe, call []float64
 	for measuring.lines.Scan() {
 		var one sample
 		if err := json.Unmarshal(measuring.lines.Bytes(), &one); err != nil {
 			b.Fatal(err)
 		}
 		echo, peer = append(echo, one.Echo), append(peer, one.Peer)
-		probe, call, gain = append(probe, one.Probe), append(call, one.Call), append(gain, one.Probe/one.Peer)
+		probe, call = append(probe, one.Probe), append(call, one.Call)
 	}
 	measuring.stop(b)
 	if len(probe) == 0 {
