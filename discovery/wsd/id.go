@@ -1,12 +1,10 @@
 package wsd
 
-import (
-	"encoding/hex"
-	"strings"
-)
+import "strings"
 
-// CanonicalID is the spelling to compare message ids and endpoint references by: devices answer to "urn:uuid:" with
-// "uuid:", braces, upper case or a bare UUID. A text that is no UUID in any of these spellings is only trimmed.
+// CanonicalID is the spelling to compare message ids and endpoint references by (sections 2.1, 5.3 and 6.1).
+// WS-Addressing 1.0, section 3.3 compares them as strings, but devices answer to "urn:uuid:" with "uuid:", braces, upper
+// case or a bare UUID. A text that is no UUID in any of these spellings is only trimmed.
 func CanonicalID(s string) string {
 	s = trim(s)
 	rest := s
@@ -26,11 +24,16 @@ func CanonicalID(s string) string {
 
 // isUUID takes the text form of RFC 9562, section 4, in either case.
 func isUUID(s string) bool {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+	if len(s) != 36 {
 		return false
 	}
-	_, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
-	return err == nil && strings.Count(s, "-") == 4
+	for i := range len(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (s[i] == '-') || !dash && unhex(s[i]) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 const xmlSpace = " \t\r\n"

@@ -13,8 +13,10 @@ import (
 // the text "wsdp:Device" and not the name.
 const devprof = "http://schemas.xmlsoap.org/ws/2006/02/devprof"
 
-// Marshal writes the message as a SOAP 1.2 envelope. The result is what Parse reads, except that a Query with an unknown
-// rule and names without a namespace are refused: WCF and others read the latter differently.
+// Marshal writes the message as a SOAP 1.2 envelope (section 3.1.1 recommends it), body elements in the order of the
+// sections 4 to 6. The result is what Parse reads, but of the Endpoint in a Bye only the EPR is left. A message over a limit
+// of this package, a Query with an unknown rule, and names without a namespace are errors: WCF and others read the latter
+// differently.
 func (m *Message) Marshal() ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("%s message: %w", m.Action, err)
@@ -23,9 +25,11 @@ func (m *Message) Marshal() ([]byte, error) {
 	if err := w.declare(m.Query.Types); err != nil {
 		return nil, err
 	}
-	for _, e := range m.Endpoints {
-		if err := w.declare(e.Types); err != nil {
-			return nil, err
+	if !m.Action.nameOnly() {
+		for _, e := range m.Endpoints {
+			if err := w.declare(e.Types); err != nil {
+				return nil, err
+			}
 		}
 	}
 	w.envelope(m)

@@ -1,15 +1,18 @@
 package wsd
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Rule says how the scopes of a Query are compared with a target's (section 5.1).
 type Rule uint8
 
 const (
-	// RuleDefault leaves the rule out of the message, which means RulePrefix in both versions.
+	// RuleDefault leaves the rule out of the message, which means RulePrefix in both versions (section 5.1, as all below).
 	RuleDefault Rule = iota
 	// RulePrefix compares URIs part by part: scheme and authority without regard to case, and the segments of the path
-	// must begin with those asked for. It is called rfc3986 in 1.1 and rfc2396 in 2005.
+	// must begin with those asked for. It is called rfc3986 in 1.1 and rfc2396 in 2005, and named by these RFCs.
 	RulePrefix
 	// RuleUUID compares UUIDs by their 128 bits.
 	RuleUUID
@@ -17,7 +20,7 @@ const (
 	RuleLDAP
 	// RuleExact compares strings byte by byte (strcmp0).
 	RuleExact
-	// RuleNone matches only targets without any scope.
+	// RuleNone matches only targets without any scope. It is new in 1.1.
 	RuleNone
 	// RuleUnknown stands for all others. It matches nothing, and can't be sent.
 	RuleUnknown
@@ -59,29 +62,27 @@ func (q Query) Matches(v Version, e Endpoint) bool {
 	case RuleNone:
 		return len(q.Scopes) == 0 && len(e.Scopes) == 0
 	}
+	return len(q.Scopes) == 0 || q.scopesMatch(v, e)
+}
+
+// scopesMatch looks for each scope asked for among the target's. Its work is bounded by the lengths of the two lists of text
+// and one comparison for each pair of scopes.
+func (q Query) scopesMatch(v Version, e Endpoint) bool {
 	scopes := e.Scopes
 	if len(scopes) == 0 && v.valid() {
 		scopes = []string{vocabularies[v].implied}
 	}
+	keys := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		if k, ok := q.MatchBy.key(s); ok {
+			keys = append(keys, k)
+		}
+	}
 	for _, asked := range q.Scopes {
-		if !slices.ContainsFunc(scopes, func(s string) bool { return q.MatchBy.matches(asked, s) }) {
+		k, ok := q.MatchBy.key(asked)
+		if !ok || !slices.ContainsFunc(keys, func(s string) bool { return strings.HasPrefix(s, k) }) {
 			return false
 		}
 	}
 	return true
-}
-
-// matches compares one scope of a query with one of a target.
-func (r Rule) matches(asked, scope string) bool {
-	switch r {
-	case RuleDefault, RulePrefix:
-		return matchPrefix(asked, scope)
-	case RuleUUID:
-		return matchUUID(asked, scope)
-	case RuleLDAP:
-		return matchLDAP(asked, scope)
-	case RuleExact:
-		return asked == scope
-	}
-	return false
 }

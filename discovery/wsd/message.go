@@ -17,53 +17,58 @@ const (
 	maxMatches = 32
 )
 
-// A Message is one WS-Discovery message. Which fields count depends on Action.
+// A Message is one WS-Discovery message (sections 4 to 6). Which fields count depends on Action.
 type Message struct {
 	Version Version
 	Action  Action
-	// MessageID is unique to the message: "urn:uuid:" and a random UUID when we write. All copies carry the same one.
+	// MessageID is unique to the message (WS-Addressing 1.0, section 3): "urn:uuid:" and a random UUID when we write. All
+	// copies carry the same one.
 	MessageID string
-	// RelatesTo is, in ProbeMatches and ResolveMatches, the MessageID of the request.
+	// RelatesTo is, in ProbeMatches and ResolveMatches, the MessageID of the request (sections 5.3 and 6.3). A discovery
+	// proxy's Hello has it too, to suppress multicasts (section 4.1).
 	RelatesTo string
-	// Sequence orders the messages of one target; nil if it is missing or makes no sense, as with some devices.
+	// Sequence orders the messages of one target (section 7); nil if it is missing or makes no sense, as with some devices.
 	Sequence *Sequence
-	// Query is the body of a Probe.
+	// Query is the body of a Probe (section 5.2).
 	Query Query
 	// Endpoints is the body of the others: one for Hello, Bye and Resolve, at most one for ResolveMatches, any number for
-	// ProbeMatches, since a discovery proxy answers for others. Bye and Resolve carry only its EPR.
+	// ProbeMatches, since a discovery proxy answers for others. Bye and Resolve are written with its EPR alone; what a
+	// Bye of somebody else carries besides is read (section 4.2 allows it), and a Resolve has no more.
 	Endpoints []Endpoint
 }
 
-// An Endpoint is what a target says of itself (sections 4.1 and 5.3).
+// An Endpoint is what a target says of itself (sections 4.1, 5.3 and 6.3).
 type Endpoint struct {
-	// EPR is the address in the endpoint reference: a stable name, most often "urn:uuid:" and a UUID, and rarely a place.
-	// Compare EPRs by CanonicalID.
+	// EPR is the address in the endpoint reference (section 2.1): a stable name, most often "urn:uuid:" and a UUID, and
+	// rarely a place. Compare EPRs by CanonicalID.
 	EPR string
-	// Types are the roles that the target plays.
+	// Types are the roles that the target plays (section 4.1).
 	Types []Name
-	// Scopes are URIs that group targets.
+	// Scopes are URIs that group targets (section 4.1). None means that one is implied (section 5.1).
 	Scopes []string
-	// XAddrs are transport addresses, as URLs, in the target's order of preference. Many devices leave them out.
+	// XAddrs are transport addresses (section 4.1), mostly URLs, in the target's order of preference. Many devices leave
+	// them out until they are asked by Resolve.
 	XAddrs []string
-	// MetadataVersion grows when any of the above changes; 0 is legal.
+	// MetadataVersion grows when any of the above changes (section 4.1); 0 is legal.
 	MetadataVersion uint32
 }
 
 // A Query is what a Probe asks for (section 5.2). The zero Query matches every target.
 type Query struct {
-	// Types must all be among the target's.
+	// Types must all be among the target's (section 5.1).
 	Types []Name
-	// Scopes must all match one of the target's, by the rule MatchBy.
+	// Scopes must all match one of the target's, by the rule MatchBy (section 5.1).
 	Scopes  []string
 	MatchBy Rule
 }
 
-// A Sequence is the AppSequence header (Application Sequencing): two messages of one target can be put in order
-// if their InstanceID differs, or their SequenceID is the same.
+// A Sequence is the AppSequence header (section 7, Application Sequencing): two messages of one target can be put in order
+// if their InstanceID differs, or their SequenceID is the same. wsdd takes a new SequenceID for each message, so that its
+// messages can't.
 type Sequence struct {
 	// InstanceID grows with each start that lost the state. Too large a number on the wire is read as the largest.
 	InstanceID uint32
-	// SequenceID is an URI, or empty.
+	// SequenceID is an URI, or empty for the one sequence that needs no name.
 	SequenceID string
 	// MessageNumber grows with each message, not with its copies.
 	MessageNumber uint32

@@ -15,10 +15,11 @@ type Name struct {
 	Local string
 }
 
-// String is "{space}local".
+// String is "{space}local", since section 5.1 compares expanded names.
 func (n Name) String() string { return "{" + n.Space + "}" + n.Local }
 
-// ParseName reads the form that String writes.
+// ParseName reads the form that String writes. The namespace is needed: a type without one can't be asked for (section 5.2
+// has QNames with a prefix).
 func ParseName(s string) (Name, error) {
 	rest, ok := strings.CutPrefix(s, "{")
 	space, local, found := strings.Cut(rest, "}")
@@ -29,7 +30,7 @@ func ParseName(s string) (Name, error) {
 	return n, n.check()
 }
 
-// MarshalText is String, for JSON.
+// MarshalText is String, for JSON. Types are not written in this form in messages (section 5.2 has QNames).
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 
 // UnmarshalText is ParseName.

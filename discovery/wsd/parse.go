@@ -7,13 +7,14 @@ import (
 	"strconv"
 )
 
-// Parse reads one datagram. Whatever it returns is within the limits of this package and safe to print. An error says why
-// the datagram is not a message to act on; nothing should ever be sent in return.
+// Parse reads one datagram with a message of sections 4 to 6. Whatever it returns is within the limits of this package and
+// safe to print, and reading costs no datagram more than one allocation and 32 bytes of memory for each byte of MaxSize. An
+// error says why the datagram is not a message to act on; nothing should ever be sent in return.
 //
 // It refuses what could make a receiver act for somebody else: a Probe or Resolve that is not addressed to the well-known
-// name of the version, or that asks for its answer anywhere but at its source (section 5.2), and
-// any header that must be understood and isn't. It is patient with the rest: a missing To or AppSequence, or a type whose
-// prefix was never declared, which is left out of an answer but makes a Probe unanswerable.
+// name of the version, or that asks for its answer anywhere but at its source (sections 5.2 and 6.2), and any header that
+// must be understood and isn't (SOAP 1.2, section 5.2.3). It is patient with the rest: a missing To or AppSequence, or a
+// type whose prefix was never declared, which is left out of an answer but makes a Probe unanswerable.
 func Parse(data []byte) (*Message, error) {
 	root, err := parseTree(data)
 	if err != nil {
@@ -160,9 +161,9 @@ func (p *messageParser) readBody(body *node) error {
 	switch p.Action {
 	case Probe:
 		return p.readQuery(body)
-	case Hello:
+	case Hello, Bye:
 		return p.readEndpoint(body)
-	case Bye, Resolve:
+	case Resolve:
 		return p.readReference(body)
 	case ProbeMatches:
 		return p.readMatches(body, "ProbeMatch")
@@ -189,6 +190,10 @@ func (p *messageParser) readReference(n *node) error {
 	return err
 }
 
+// reference reads the address alone (section 2.1). In 1.1 it is the endpoint's whole identity. In 2005 its reference
+// properties count as well, and two endpoints of one address that differ in them are taken for one here: that is safe, as
+// WS-Discovery asks for an address that is stable and unique by itself, no device on record tells its endpoints apart by
+// properties, and whatever is merged by mistake is a hint that must prove itself anyway.
 func (p *messageParser) reference(n *node) (string, error) {
 	ref, err := n.child(p.words.addressing, "EndpointReference")
 	if err != nil || ref == nil {

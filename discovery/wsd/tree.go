@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// The limits of the XML itself. A real message has a depth of 6 and about 20 elements.
+// The limits of the XML itself. A real message has a depth of 6 and about 20 elements. A camera declares each namespace that
+// it knows on the root, which are 45 at some makers.
 const (
 	maxDepth        = 32
 	maxElements     = 512
-	maxAttributes   = 64 // of one element, namespace declarations included
-	maxDeclarations = 64 // of namespaces, in all
+	maxAttributes   = 32  // of one element, without namespace declarations
+	maxDeclarations = 128 // of namespaces, in all
 )
 
 // A node is one element. encoding/xml resolves the prefixes of element and attribute names but keeps them to itself, and
@@ -110,8 +112,6 @@ func (r *treeReader) start(token xml.StartElement) error {
 		return fmt.Errorf("more than %d elements", maxElements)
 	case len(r.open) >= maxDepth:
 		return fmt.Errorf("elements nested deeper than %d", maxDepth)
-	case len(token.Attr) > maxAttributes:
-		return fmt.Errorf("%d attributes on one element, more than %d", len(token.Attr), maxAttributes)
 	case r.root != nil && len(r.open) == 0:
 		return errors.New("second root element")
 	}
@@ -127,26 +127,49 @@ func (r *treeReader) start(token xml.StartElement) error {
 	return r.attributes(n, token.Attr)
 }
 
+// attributes parts n's attributes from its namespace declarations. None may be given twice, since readers differ in which
+// one they take. It works within attrs, which the decoder makes anew for each element.
 func (r *treeReader) attributes(n *node, attrs []xml.Attr) error {
-	seen := make(map[xml.Name]bool, len(attrs))
+	inherited := n.prefixes
+	n.attrs = attrs[:0]
 	for _, a := range attrs {
-		if seen[a.Name] {
-			return fmt.Errorf("attribute %.100q given twice", a.Name.Local)
-		}
-		seen[a.Name] = true
+		var err error
 		switch {
 		case a.Name.Space == "xmlns":
-			n.prefixes = &binding{a.Name.Local, a.Value, n.prefixes}
-		case a.Name.Space == "" && a.Name.Local == "xmlns":
-			n.prefixes = &binding{"", a.Value, n.prefixes}
+			err = r.declare(n, a.Name.Local, a.Value, inherited)
+		case a.Name == xml.Name{Local: "xmlns"}:
+			err = r.declare(n, "", a.Value, inherited)
 		default:
-			n.attrs = append(n.attrs, a)
-			continue
+			err = n.addAttr(a)
 		}
-		if r.declarations++; r.declarations > maxDeclarations {
-			return fmt.Errorf("more than %d namespace declarations", maxDeclarations)
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (r *treeReader) declare(n *node, prefix, space string, inherited *binding) error {
+	for b := n.prefixes; b != inherited; b = b.outer {
+		if b.prefix == prefix {
+			return fmt.Errorf("namespace prefix %.100q declared twice", prefix)
+		}
+	}
+	if r.declarations++; r.declarations > maxDeclarations {
+		return fmt.Errorf("more than %d namespace declarations", maxDeclarations)
+	}
+	n.prefixes = &binding{prefix, space, n.prefixes}
+	return nil
+}
+
+func (n *node) addAttr(attr xml.Attr) error {
+	if slices.ContainsFunc(n.attrs, func(a xml.Attr) bool { return a.Name == attr.Name }) {
+		return fmt.Errorf("attribute %.100q given twice", attr.Name.Local)
+	}
+	if len(n.attrs) == maxAttributes {
+		return fmt.Errorf("more than %d attributes on one element", maxAttributes)
+	}
+	n.attrs = append(n.attrs, attr)
 	return nil
 }
 

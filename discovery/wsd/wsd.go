@@ -11,24 +11,29 @@
 // dimension, since any host can send a datagram.
 package wsd
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// A Version is one of the two published forms of the protocol. They share their messages and their port, but no namespace:
-// a peer of one never answers the other.
+// A Version is one of the two published forms of the protocol. They share their messages and their port, but no namespace
+// (section 1.5): a peer of one never answers the other.
 type Version uint8
 
 const (
-	// Version11 is OASIS WS-Discovery 1.1, namespace .../discovery/2009/01.
+	// Version11 is OASIS WS-Discovery 1.1, namespace .../discovery/2009/01 (section 1.5).
 	Version11 Version = 1 + iota
-	// Version2005 is the draft of April 2005, which Windows, printers and ONVIF cameras speak.
+	// Version2005 is the draft of April 2005, namespace .../2005/04/discovery, which Windows, printers and ONVIF cameras
+	// speak.
 	Version2005
 )
 
 // Port is the UDP port of both versions (section 3.1.1).
 const Port = 3702
 
-// MaxSize is the largest datagram that is written or read, in bytes. It is twice what DPWS allows (MAX_UDP_ENVELOPE_SIZE
-// 4096), so that sloppy devices pass.
+// MaxSize is the largest datagram that is written or read, in bytes. SOAP-over-UDP leaves it at what UDP carries; this is
+// twice what DPWS allows (MAX_UDP_ENVELOPE_SIZE 4096), so that sloppy devices pass.
 const MaxSize = 8 << 10
 
 // The two envelopes (section 3.1.1 recommends SOAP 1.2): that one is written, both are read.
@@ -75,7 +80,7 @@ var vocabularies = [...]vocabulary{
 // valid tells whether v is one of the two versions.
 func (v Version) valid() bool { return v == Version11 || v == Version2005 }
 
-// String is "1.1" or "2005/04".
+// String is "1.1" or "2005/04", the standard's name for the version and the date in the draft's namespace (section 1.5).
 func (v Version) String() string {
 	if !v.valid() {
 		return fmt.Sprintf("version %d", uint8(v))
@@ -83,14 +88,14 @@ func (v Version) String() string {
 	return vocabularies[v].name
 }
 
-// MarshalText gives the same text, for JSON.
+// MarshalText is String, for JSON.
 func (v Version) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// MulticastCopies is how often a multicast message leaves in all: MULTICAST_UDP_REPEAT counts the repeats in
-// SOAP-over-UDP 1.1 (2, so 3 copies) and the copies in its draft of 2004 (4).
+// MulticastCopies is how often a multicast message leaves in all: MULTICAST_UDP_REPEAT (appendix A of SOAP-over-UDP) counts
+// the repeats in 1.1 (2, so 3 copies) and the copies in its draft of 2004 (4).
 func (v Version) MulticastCopies() int { return vocabularies[v].copies }
 
-// UnicastCopies is the same for a unicast message: 2 in both (UNICAST_UDP_REPEAT).
+// UnicastCopies is the same for a unicast message: 2 in both (UNICAST_UDP_REPEAT, appendix A of SOAP-over-UDP).
 func (v Version) UnicastCopies() int { return 2 }
 
 // An Action is the kind of a message (sections 4 to 6).
@@ -98,11 +103,17 @@ type Action uint8
 
 // The six messages.
 const (
+	// Hello says that a target joined the network or changed (section 4.1).
 	Hello Action = 1 + iota
+	// Bye says that a target leaves (section 4.2).
 	Bye
+	// Probe asks for targets by types and scopes (section 5.2).
 	Probe
+	// ProbeMatches answers a Probe (section 5.3).
 	ProbeMatches
+	// Resolve asks for the transport addresses of one endpoint (section 6.2).
 	Resolve
+	// ResolveMatches answers a Resolve (section 6.3).
 	ResolveMatches
 )
 
@@ -115,7 +126,7 @@ var actions = [...]string{
 	ResolveMatches: "ResolveMatches",
 }
 
-// String is the name of the body element.
+// String is the name of the body element (sections 4 to 6).
 func (a Action) String() string {
 	if a == 0 || int(a) >= len(actions) {
 		return fmt.Sprintf("action %d", uint8(a))
@@ -126,17 +137,21 @@ func (a Action) String() string {
 // answer tells whether a is the answer to a request, and so relates to one and is sent to the anonymous address.
 func (a Action) answer() bool { return a == ProbeMatches || a == ResolveMatches }
 
-// findAction takes the text of an Action header apart: the version's namespace, a slash and the message's name, compared
-// as a whole.
+// nameOnly tells whether a is written with nothing of its endpoint but the EPR: enough for a Resolve by section 6.2, and for
+// a Bye by section 4.2.
+func (a Action) nameOnly() bool { return a == Bye || a == Resolve }
+
+// findAction takes the text of an Action header apart: the version's namespace, a slash and the message's name.
 func findAction(text string) (Version, Action, bool) {
-	for _, v := range [...]Version{Version11, Version2005} {
-		for a := Hello; a <= ResolveMatches; a++ {
-			if text == vocabularies[v].action(a) {
-				return v, a, true
-			}
+	for v := Version11; v <= Version2005; v++ {
+		rest, ok1 := strings.CutPrefix(text, vocabularies[v].discovery)
+		name, ok2 := strings.CutPrefix(rest, "/")
+		if a := slices.Index(actions[:], name); ok1 && ok2 && a >= int(Hello) {
+			return v, Action(a), true
 		}
 	}
 	return 0, 0, false
 }
 
+// action is the text of the Action header.
 func (v *vocabulary) action(a Action) string { return v.discovery + "/" + a.String() }
