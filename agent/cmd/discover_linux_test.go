@@ -1,7 +1,6 @@
 package cmd_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -10,25 +9,6 @@ import (
 	"testing"
 	"time"
 )
-
-// runner starts a program on a host for the length of a test, and gives its output.
-func (h host) runner(argv ...string) *bufio.Scanner {
-	h.t.Helper()
-	full := append(h.prefix(), argv...)
-	c := exec.Command(full[0], full[1:]...)
-	out, err := c.StdoutPipe()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		h.t.Fatal(err)
-	}
-	h.t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	})
-	return bufio.NewScanner(out)
-}
 
 // awaitPort waits until a program on the host has a UDP port.
 func (h host) awaitPort(port int) {
@@ -46,21 +26,16 @@ func (h host) awaitPort(port int) {
 
 // A network engineer's view: Debian's wsdd, which plays a Windows computer, and our server, each by what it is asked for.
 func TestDiscoverAnyDevice(t *testing.T) {
+	needProgram(t, "wsdd", "wsdd")
 	l := newLab(t)
 	hosts := []host{l.host("a"), l.host("b")}
-	if _, err := exec.LookPath("wsdd"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("wsdd is missing")
-		}
-		t.Skip("wsdd is missing")
-	}
 	desk := func(args ...string) string {
 		out, _ := exec.Command("ip", append(append(hosts[1].prefix()[1:], program("vitrine"), "discover"), args...)...).Output()
 		return string(out)
 	}
-	watch := hosts[1].runner(program("vitrine"), "discover", "--watch", "--json")
+	watch := hosts[1].peer(program("vitrine"), "discover", "--watch", "--json")
 	hosts[1].awaitPort(3702)
-	hosts[0].runner("wsdd", "--interface", "eth0", "--hostname", "printer")
+	discard(hosts[0].peer("wsdd", "--interface", "eth0", "--hostname", "printer"))
 	s := newSite(t)
 	server := start(t, hosts[0].prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e")
 	server.await("Serving viewers")
@@ -80,25 +55,16 @@ func TestDiscoverAnyDevice(t *testing.T) {
 	if list := desk("--scope", "vitrine://other", "--timeout", "500ms"); strings.Contains(list, "e2e") {
 		t.Errorf("servers of another site:\n%s", list)
 	}
-	if !watch.Scan() {
-		t.Fatal("nothing was heard of the server")
-	}
 	var heard struct {
 		Bye  bool
 		Site string
 	}
-	if err := json.Unmarshal(watch.Bytes(), &heard); err != nil || heard.Bye || heard.Site != "e2e" {
-		t.Errorf("heard %s: %v", watch.Text(), err)
+	line := awaitLine(t, watch, `"epr":`)
+	if err := json.Unmarshal([]byte(line), &heard); err != nil || heard.Bye || heard.Site != "e2e" {
+		t.Errorf("heard %s: %v", line, err)
 	}
 	if err := server.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	for watch.Scan() {
-		if err := json.Unmarshal(watch.Bytes(), &heard); err != nil || heard.Bye {
-			break
-		}
-	}
-	if !heard.Bye {
-		t.Error("the server left without a word")
-	}
+	awaitLine(t, watch, `"bye":true`, `"site":"e2e"`)
 }

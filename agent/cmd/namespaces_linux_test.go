@@ -34,6 +34,9 @@ func needRoot(t *testing.T) {
 	}
 }
 
+// labScript builds labs.
+const labScript = "../../scripts/lab"
+
 // A lab is a network of hosts a to f, as scripts/lab says.
 type lab struct {
 	t    *testing.T
@@ -45,9 +48,8 @@ func newLab(t *testing.T) lab {
 	t.Helper()
 	needRoot(t)
 	l := lab{t, fmt.Sprintf("vt%d-%s", os.Getpid(), strings.ToLower(t.Name()[4:]))}
-	script := filepath.Join("..", "..", "scripts", "lab")
-	command(t, script, "--name", l.name, "up")
-	t.Cleanup(func() { command(t, script, "--name", l.name, "down") })
+	command(t, labScript, "--name", l.name, "up")
+	t.Cleanup(func() { command(t, labScript, "--name", l.name, "down") })
 	return l
 }
 
