@@ -131,7 +131,7 @@ func (c *Client) listen(ctx context.Context, ready func(), heard func(Announceme
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := newListener()
-	g := &membership{port: orPort(c.Port), interfaces: c.Interfaces, log: orDiscard(c.Log), tally: &c.tally}
+	g := &membership{port: orPort(c.Port), interfaces: c.Interfaces, log: orDiscard(c.Log), deaf: true, tally: &c.tally}
 	g.received = func(ctx context.Context, _ *member, arrival *link, p packet) (fate, error) {
 		a, verdict, err := l.read(arrival, *g.links.Load(), p)
 		if verdict == accepted {

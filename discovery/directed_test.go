@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vitrine/discovery/wsd"
 )
@@ -164,5 +165,21 @@ func TestSuppressionIsIgnored(t *testing.T) {
 		if from.from == netip.AddrPort(p.from) && next.Version == request.Version {
 			copies++
 		}
+	}
+}
+
+// Whoever only listens on the port takes no directed Probe away from a target on the same machine.
+func TestListenerLeavesUnicastsToTarget(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	start(t, testTarget(t, port))
+	ready := make(chan struct{})
+	background(t, func() error {
+		return loopbackClient(t, port).listen(t.Context(), func() { close(ready) }, func(Announcement) {})
+	})
+	await(t, ready)
+	c := &Client{Port: port, Interfaces: []string{"no such interface"}, Hosts: []string{"127.0.0.1"}, Window: 2 * time.Second, Log: testLog(t)}
+	if devices := find(t, c, wsd.Query{Types: []wsd.Name{serverType}}, 1); len(devices) != 1 {
+		t.Errorf("found %+v", devices)
 	}
 }

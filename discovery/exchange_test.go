@@ -142,7 +142,7 @@ func joinedSocket(t *testing.T, port uint16) *socket {
 	if err != nil || len(links) == 0 {
 		t.Fatal(links, err)
 	}
-	s, err := openMember(t.Context(), &links[0], netip.MustParseAddr("127.0.0.1"), port)
+	s, err := openMember(t.Context(), &links[0], netip.MustParseAddr("127.0.0.1"), port, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,8 @@ type membership struct {
 	received func(context.Context, *member, *link, packet) (fate, error)
 	// leaving is called once, when the membership's context has ended but the sockets can still send.
 	leaving func([]*member)
+	// deaf leaves unicasts to others.
+	deaf bool
 	// offLink are networks that datagrams may come from although they are not directly connected.
 	offLink []netip.Prefix
 	tally   *tally
@@ -147,7 +149,7 @@ func families(l *link) []netip.Addr {
 
 func (g *membership) join(ctx context.Context, key string, o opening) {
 	name := o.link.iface.Name
-	s, err := openMember(ctx, &o.link, o.local, g.port)
+	s, err := openMember(ctx, &o.link, o.local, g.port, g.deaf)
 	if err != nil {
 		if g.failed[key] == nil {
 			g.log.Warn("This interface can't be used for discovery; trying again", "interface", name, "err", err)

@@ -44,8 +44,12 @@ func openSocket(ctx context.Context, local netip.AddrPort, shared bool) (*socket
 	if err != nil {
 		return nil, err
 	}
+	return newSocket(conn, local.Addr().Is4()), nil
+}
+
+func newSocket(conn net.PacketConn, is4 bool) *socket {
 	s := &socket{conn: conn.(*net.UDPConn)}
-	if local.Addr().Is4() {
+	if is4 {
 		s.v4 = ipv4.NewPacketConn(s.conn)
 		// Not every system can tell; the caller lives with less.
 		_ = s.v4.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
@@ -53,7 +57,7 @@ func openSocket(ctx context.Context, local netip.AddrPort, shared bool) (*socket
 		s.v6 = ipv6.NewPacketConn(s.conn)
 		_ = s.v6.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
 	}
-	return s, nil
+	return s
 }
 
 // openProbing binds an own address, with port 0 any free port, and sends multicasts out of that link.
@@ -69,9 +73,15 @@ func openProbing(ctx context.Context, l *link, local netip.AddrPort) (*socket, e
 	return s, nil
 }
 
-// openMember binds the discovery port and joins the group on that link, and only there.
-func openMember(ctx context.Context, l *link, local netip.Addr, port uint16) (*socket, error) {
-	s, err := openSocket(ctx, netip.AddrPortFrom(memberAddress(local), port), true)
+// openMember binds the discovery port and joins the group on that link, and only there. One that is deaf gets no unicasts,
+// where the system can do that: of several sockets on the port only one gets each, and it would be taken from a target on
+// this machine.
+func openMember(ctx context.Context, l *link, local netip.Addr, port uint16, deaf bool) (*socket, error) {
+	open := openEar
+	if deaf {
+		open = openDeaf
+	}
+	s, err := open(ctx, l, local, port)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +98,11 @@ func openMember(ctx context.Context, l *link, local netip.Addr, port uint16) (*s
 		return nil, fmt.Errorf("join the multicast group: %w", err)
 	}
 	return s, nil
+}
+
+// openEar binds the port for multicasts and unicasts.
+func openEar(ctx context.Context, _ *link, local netip.Addr, port uint16) (*socket, error) {
+	return openSocket(ctx, netip.AddrPortFrom(memberAddress(local), port), true)
 }
 
 // sendOn fixes where multicasts leave, so that no default route is needed; one hop only (SOAP-over-UDP recommends it), and

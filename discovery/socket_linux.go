@@ -1,8 +1,11 @@
 package discovery
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,4 +33,35 @@ func memberAddress(local netip.Addr) netip.Addr {
 		return netip.IPv4Unspecified()
 	}
 	return netip.IPv6Unspecified()
+}
+
+// openDeaf binds the group's address: such a socket gets what is sent there, and nothing else. The net package would bind the
+// wildcard instead.
+func openDeaf(_ context.Context, l *link, local netip.Addr, port uint16) (*socket, error) {
+	family, network, address := unix.AF_INET, "udp4", unix.Sockaddr(&unix.SockaddrInet4{Port: int(port), Addr: group4.As4()})
+	if !local.Is4() {
+		family, network = unix.AF_INET6, "udp6"
+		address = &unix.SockaddrInet6{Port: int(port), Addr: group6.As16(), ZoneId: uint32(l.iface.Index)}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), "discovery")
+	defer f.Close() // the connection has a descriptor of its own
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if err := sharePort(network, "", raw); err != nil {
+		return nil, err
+	}
+	if err := unix.Bind(fd, address); err != nil {
+		return nil, os.NewSyscallError("bind", err)
+	}
+	conn, err := net.FilePacketConn(f)
+	if err != nil {
+		return nil, err
+	}
+	return newSocket(conn, local.Is4()), nil
 }

@@ -3,6 +3,7 @@
 package discovery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,3 +16,8 @@ func sharePort(_, _ string, _ syscall.RawConn) error {
 }
 
 func memberAddress(local netip.Addr) netip.Addr { return local }
+
+// openDeaf is the same as openEar: a group can't be bound here.
+func openDeaf(ctx context.Context, l *link, local netip.Addr, port uint16) (*socket, error) {
+	return openEar(ctx, l, local, port)
+}

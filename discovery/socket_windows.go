@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"syscall"
@@ -20,3 +21,8 @@ func sharePort(_, _ string, raw syscall.RawConn) error {
 // memberAddress is the interface's own address, which on Windows gets the multicasts of that interface. Windows doesn't tell
 // Go programs where a datagram came in; this way the socket does.
 func memberAddress(local netip.Addr) netip.Addr { return local }
+
+// openDeaf is the same as openEar: a group can't be bound here.
+func openDeaf(ctx context.Context, l *link, local netip.Addr, port uint16) (*socket, error) {
+	return openEar(ctx, l, local, port)
+}
