@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type asker struct {
 	link   *link // nil for what is asked of hosts
 	// proxy tells that a discovery proxy is asked, which answers for others.
 	proxy bool
+	queue chan arrival
 
 	mu       sync.Mutex
 	resolved map[string]bool // EPRs that were asked for by a Resolve
@@ -36,7 +38,7 @@ type asker struct {
 
 func (r *round) newAsker(s *socket, l *link) *asker {
 	s.enlarge()
-	return &asker{round: r, socket: s, link: l, resolved: map[string]bool{}}
+	return &asker{round: r, socket: s, link: l, queue: make(chan arrival, maxQueue), resolved: map[string]bool{}}
 }
 
 // ask puts every request of the round in both versions, sends all copies, and returns an error if not one could be sent.
@@ -56,8 +58,9 @@ func (a *asker) ask(ctx context.Context, to []netip.AddrPort, copies func(wsd.Ve
 	}
 	a.round.tasks.Go(func() {
 		defer a.socket.close()
-		a.socket.readAll(ctx, func(p packet) { a.receive(ctx, p) })
+		a.socket.readAll(ctx, a.receive)
 	})
+	a.round.tasks.Go(func() { a.work(ctx) })
 	errs := make([]error, len(questions))
 	var sending sync.WaitGroup
 	for i, q := range questions {
@@ -104,27 +107,69 @@ func (a *asker) send(q *question, to netip.AddrPort) error {
 	return err
 }
 
-// receive counts one datagram, and hands over what it brings.
-func (a *asker) receive(ctx context.Context, p packet) {
-	f, err := a.read(ctx, p, time.Now())
-	a.round.client.tally.count(a.round.log, f, p.from, err)
+// maxQueue is how many datagrams wait to be taken apart. Reading on meanwhile keeps the system's own queue, which is short,
+// from overflowing when a whole network answers at once.
+const maxQueue = 1024
+
+// An arrival is a datagram that waits.
+type arrival struct {
+	packet
+	at time.Time
 }
 
-func (a *asker) read(ctx context.Context, p packet, at time.Time) (fate, error) {
+// receive queues what is worth taking apart; the rest is counted at once.
+func (a *asker) receive(p packet) {
+	at := time.Now()
+	if f := a.admit(p); f != accepted {
+		a.count(f, p, nil)
+		return
+	}
+	p.data = slices.Clone(p.data) // only valid during this call
+	select {
+	case a.queue <- arrival{p, at}:
+	default:
+		a.count(limited, p, nil)
+	}
+}
+
+// admit tells whether a datagram is worth taking apart.
+func (a *asker) admit(p packet) fate {
 	r := a.round
 	switch {
 	case a.link != nil && !r.links.delivers(a.link, p.from.Addr()):
-		return refused, nil
+		return refused
 	case r.recent.repeated(p.from.Addr(), string(p.data)):
-		return repeated, nil
+		return repeated
 	case !r.limiter.allow(p.from.Addr()):
-		return limited, nil
+		return limited
 	}
+	return accepted
+}
+
+// work takes datagrams apart until ctx ends.
+func (a *asker) work(ctx context.Context) {
+	for {
+		select {
+		case p := <-a.queue:
+			f, err := a.judge(ctx, p)
+			a.count(f, p.packet, err)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (a *asker) count(f fate, p packet, err error) {
+	a.round.client.tally.count(a.round.log, f, p.from, err)
+}
+
+// judge hands over what a datagram brings, and says what became of it.
+func (a *asker) judge(ctx context.Context, p arrival) (fate, error) {
 	m, err := wsd.Parse(p.data)
 	if err != nil {
 		return malformed, err
 	}
-	q := r.questionOf(a, m)
+	q := a.round.questionOf(a, m)
 	if q == nil {
 		return unasked, nil
 	}
@@ -132,16 +177,17 @@ func (a *asker) read(ctx context.Context, p packet, at time.Time) (fate, error) 
 	for _, e := range m.Endpoints {
 		if q.accepts(e) {
 			verdict = accepted
-			a.handOver(ctx, q, e, p.from, at)
+			a.handOver(ctx, q, e, p)
 		}
 	}
 	return verdict, nil
 }
 
 // handOver passes a match on. One without addresses is asked for them: that is legal (section 5.3), and common.
-func (a *asker) handOver(ctx context.Context, q *question, e wsd.Endpoint, from netip.AddrPort, at time.Time) {
+func (a *asker) handOver(ctx context.Context, q *question, e wsd.Endpoint, p arrival) {
+	from := p.from
 	d := deviceOf(e, q.request.Version, from, a.link)
-	d.RTT = q.age(from.Addr(), at)
+	d.RTT = q.age(from.Addr(), p.at)
 	path := route{from: from.Addr(), link: a.link, links: a.round.links, proxied: a.proxy}
 	select {
 	case a.round.answers <- answer{d, path.rank(e.XAddrs)}:

@@ -269,7 +269,9 @@ type census struct {
 
 // playCount finds all that there are.
 func playCount(ctx context.Context, client *Client, q wsd.Query, out *json.Encoder) error {
-	client.Window = 4 * time.Second
+	client.Window = 2 * patience // a busy machine may need long to write a thousand answers
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
 	var c census
 	began, seen := time.Now(), map[string]bool{}
 	var memory runtime.MemStats
@@ -278,6 +280,9 @@ func playCount(ctx context.Context, client *Client, q wsd.Query, out *json.Encod
 		if !seen[d.EPR] {
 			seen[d.EPR] = true
 			c.Seconds = time.Since(began).Seconds()
+		}
+		if len(seen) == swarmSize {
+			enough()
 		}
 		if c.Calls%100 == 0 {
 			runtime.ReadMemStats(&memory)

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -29,6 +30,15 @@ func testAsker(t *testing.T) (*asker, *wsd.Message) {
 	}
 }
 
+// read is what happens to one datagram, from the socket to the caller.
+func (a *asker) read(ctx context.Context, p packet) fate {
+	if f := a.admit(p); f != accepted {
+		return f
+	}
+	f, _ := a.judge(ctx, arrival{p, time.Now()})
+	return f
+}
+
 // Who may answer, and what each answer counts as.
 func TestAnswersAreJudged(t *testing.T) {
 	far := netip.MustParseAddrPort("203.0.113.5:3702")
@@ -54,10 +64,10 @@ func TestAnswersAreJudged(t *testing.T) {
 	} {
 		a, match := testAsker(t)
 		test.change(a, match)
-		if got, _ := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}, time.Now()); got != test.want {
+		if got := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}); got != test.want {
 			t.Errorf("%s: %s, want %s", name, fateNames[got], fateNames[test.want])
 		}
-		if got, _ := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}, time.Now()); got != repeated && got != refused {
+		if got := a.read(t.Context(), packet{data: mustMarshal(t, match), from: test.from}); got != repeated && got != refused {
 			t.Errorf("%s, again: %s", name, fateNames[got])
 		}
 		if taken := len(a.round.answers) == 1; taken != (test.want == accepted) {
@@ -71,7 +81,8 @@ func TestFloodOfAnswers(t *testing.T) {
 	a, match := testAsker(t)
 	read := func(from netip.AddrPort) {
 		match.MessageID = newID()
-		a.receive(t.Context(), packet{data: mustMarshal(t, match), from: from})
+		p := packet{data: mustMarshal(t, match), from: from}
+		a.count(a.read(t.Context(), p), p, nil)
 	}
 	for range 5 * clientPerSource {
 		read(peer)
@@ -102,5 +113,18 @@ func TestFloodOfDevices(t *testing.T) {
 	honest.device.EPR = serverEPR
 	if _, news := c.add(honest); !news {
 		t.Error("the honest one is lost")
+	}
+}
+
+// What is too much for the queue is counted, and nobody waits.
+func TestFullQueue(t *testing.T) {
+	a, match := testAsker(t)
+	a.queue = make(chan arrival, 2)
+	for range 5 {
+		match.MessageID = newID()
+		a.receive(packet{data: mustMarshal(t, match), from: peer})
+	}
+	if c := a.round.client.Counters(); len(a.queue) != 2 || c.Limited != 3 {
+		t.Errorf("%d wait, %+v", len(a.queue), c)
 	}
 }
