@@ -68,8 +68,7 @@ func (h host) find(ok func(listed) bool, args ...string) listed {
 // A peer is a program of another author that runs on a host. Its lines are read as they come.
 type peer struct {
 	*bufio.Scanner
-	pipe  *io.PipeReader
-	ended chan struct{}
+	pipe *io.PipeReader
 }
 
 // peer starts a program for the length of a test. Whoever doesn't want its lines discards them: it waits until they are read.
@@ -94,7 +93,7 @@ func (h host) peer(argv ...string) peer {
 		r.Close()
 		<-ended
 	})
-	return peer{bufio.NewScanner(r), r, ended}
+	return peer{bufio.NewScanner(r), r}
 }
 
 // discard reads on, so that a program that writes much isn't held up. It ends with the peer.

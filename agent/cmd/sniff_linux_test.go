@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -38,7 +39,11 @@ func (l lab) sniff() <-chan datagram {
 				return
 			}
 			if d, ok := decode(buf[:n]); ok {
-				out <- d
+				select {
+				case out <- d:
+				case <-l.t.Context().Done():
+					return
+				}
 			}
 		}
 	}()
@@ -275,6 +280,7 @@ func TestExchangeIsAsTheSchemasSay(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	asked, answered := map[string]bool{}, map[string]string{}
 	seen := map[string]bool{}
 	copies := map[string][]datagram{}
 	wanted := []string{
@@ -293,6 +299,11 @@ func TestExchangeIsAsTheSchemasSay(t *testing.T) {
 				t.Errorf("%v to %v: %v:\n%s", d.from, d.to, err, d.data)
 				continue
 			}
+			if strings.HasSuffix(action, "Matches") {
+				answered[relatesTo.FindStringSubmatch(d.data)[1]] = action
+			} else {
+				asked[id] = true
+			}
 			family := "IPv6"
 			if d.to.Addr().Is4() {
 				family = "IPv4"
@@ -309,8 +320,15 @@ func TestExchangeIsAsTheSchemasSay(t *testing.T) {
 			t.FailNow()
 		}
 	}
+	for id, action := range answered {
+		if !asked[id] {
+			t.Errorf("%s relates to %s, which nobody asked", action, id)
+		}
+	}
 	checkCopies(t, copies)
 }
+
+var relatesTo = regexp.MustCompile(`RelatesTo>([^<]+)<`)
 
 // checkCopies holds what was multicast, and what was answered, against SOAP-over-UDP 1.1, appendix A.
 func checkCopies(t *testing.T, copies map[string][]datagram) {

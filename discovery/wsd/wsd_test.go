@@ -100,7 +100,7 @@ func TestCanonicalID(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"http://Host/Path", "uuid:4c0a8f6e", "urn:uuid:4c0a8f6e-0c7a-4a43-9c0e-2f6f7d1b1a0g", "urn:uuid:4c0a8f6e00c7a04a4309c0e02f6f7d1b1a01",
+		"http://Host/Path", "uuid:4c0a8f6e", "URN:uuid:4c0a8f6e-0c7a-4a43-9c0e-2f6f7d1b1a0g", "URN:UUID:4c0a8f6e00c7a04a4309c0e02f6f7d1b1a01",
 		"", "{}", "urn:uuid:4c0a8f6e-0c7a-4a43-9c0e-2f6f7d1b-a01",
 	} {
 		if got := CanonicalID(s); got != s {

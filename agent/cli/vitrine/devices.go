@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -100,10 +101,19 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// address is the best one to reach a device at. Of one that gives none the host is known that answered.
+// address is the best one to reach a device at, for a person: a name that only the device's own network may know comes after
+// numbers. Of one that gives none the host is known that answered.
 func (f foundDevice) address() string {
 	host, _, _ := net.SplitHostPort(f.From)
-	return first(append(append(slices.Clone(f.Addresses), f.XAddrs...), host)...)
+	list := slices.Clone(f.Addresses)
+	for _, xaddr := range f.XAddrs {
+		if u, err := url.Parse(xaddr); err == nil {
+			if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+				list = append(list, xaddr)
+			}
+		}
+	}
+	return first(append(append(list, f.XAddrs...), host)...)
 }
 
 // kind says what the device is for. The namespaces of types are long, and --json has them.

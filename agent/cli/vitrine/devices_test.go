@@ -75,3 +75,17 @@ func TestDevicesAreRanked(t *testing.T) {
 		t.Errorf("why %q, want %q", why, want)
 	}
 }
+
+func TestAddressForAPerson(t *testing.T) {
+	for want, f := range map[string]foundDevice{
+		"10.0.0.5:7237":          {Addresses: []string{"10.0.0.5:7237"}, XAddrs: []string{"https://10.0.0.6"}, From: "10.0.0.7:3702"},
+		"http://10.0.0.6:80/":    {XAddrs: []string{"http://pc:80/", "http://10.0.0.6:80/"}, From: "10.0.0.6:3702"},
+		"http://[fe80::1%25a]/x": {XAddrs: []string{"http://pc/x", "http://[fe80::1%25a]/x"}},
+		"http://pc/":             {XAddrs: []string{"http://pc/"}, From: "10.0.0.7:3702"},
+		"fe80::1%eth0":           {From: "[fe80::1%eth0]:3702"},
+	} {
+		if got := f.address(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
