@@ -93,7 +93,7 @@ func (l listener) Run(ctx context.Context) error {
 
 // hello looks for servers again. Anybody can forge a Hello, so that it is only a reason to look.
 func (l listener) hello(d discovery.Device) {
-	if l.session.Status().State == protocol.StateOffline && l.query().Matches(d.Version, d.Endpoint) {
+	if l.session.Status().State != protocol.StateConnected && l.query().Matches(d.Version, d.Endpoint) {
 		l.log.Debug("A server says hello", "server", d.EPR)
 		l.session.Kick()
 	}
@@ -125,10 +125,11 @@ type watcher struct{ *Agent }
 func (w watcher) Run(ctx context.Context) error {
 	network.Watch(ctx, func() {
 		w.log.Debug("The network has changed")
-		if w.session.Status().State == protocol.StateOffline {
-			w.session.Kick()
-		} else {
+		if w.session.Status().State == protocol.StateConnected {
 			w.session.Check()
+		} else {
+			// Also in the middle of a search, which may have begun too early.
+			w.session.Kick()
 		}
 	})
 	return nil

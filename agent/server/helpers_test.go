@@ -81,7 +81,13 @@ func now() (time.Time, bool) { return time.Now(), false }
 // enrolled makes a viewer's identity and enrols it.
 func enrolled(t *testing.T, s *server.Server, name string) *identity.Identity {
 	t.Helper()
-	id, err := identity.Open(t.TempDir(), nil)
+	return enrolledIn(t, s, t.TempDir(), name)
+}
+
+// enrolledIn does that with the identity in dir.
+func enrolledIn(t *testing.T, s *server.Server, dir, name string) *identity.Identity {
+	t.Helper()
+	id, err := identity.Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,23 +14,6 @@ import (
 	"vitrine/agent/server"
 )
 
-// enrolledIn enrols a viewer whose identity is in dir.
-func enrolledIn(t *testing.T, s *server.Server, dir, name string) *identity.Identity {
-	t.Helper()
-	id, err := identity.Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := s.Site().CreateToken(time.Hour, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := id.Enrol(t.Context(), s.Addr().String(), token, name, protocol.Device{}, now); err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
 // A renewed certificate has a new key and a later date, is good after a restart, and leaves no old key behind.
 func TestRenew(t *testing.T) {
 	s, _ := start(t, config(t, t.TempDir()))

@@ -72,6 +72,8 @@ const (
 	// checkTimeout is how long a server that is in doubt may take to answer, and checkInterval how often that is asked.
 	checkTimeout  = 3 * time.Second
 	checkInterval = 5 * time.Second
+	// attemptInterval is the least time between two tries: news of a server can be forged, and come in floods.
+	attemptInterval = time.Second
 	// firstRetry and lastRetry bound the wait between tries.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
@@ -133,6 +135,7 @@ func (s *Session) Run(ctx context.Context) error {
 		s.lost(err, wait)
 		if s.wait(ctx, wait) {
 			retry.Reset()
+			sleep(ctx, attemptInterval-time.Since(began))
 		}
 	}
 	return nil

@@ -205,6 +205,42 @@ func TestKickEndsTheWait(t *testing.T) {
 	})
 }
 
+// A flood of forged news makes no flood of searches.
+func TestFloodOfKicks(t *testing.T) {
+	searches := 0
+	c := config(t)
+	c.Discover = func(context.Context, func(Candidate)) error {
+		searches++
+		return nil
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSession(t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		ticker := time.NewTicker(10 * time.Millisecond)
+		defer ticker.Stop()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-ticker.C:
+					s.Kick()
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		<-done
+		if searches < 50 || searches > 61 {
+			t.Errorf("%d searches in a minute", searches)
+		}
+	})
+}
+
 func TestEventsWaitInOrderAndBounded(t *testing.T) {
 	s := newSession(t, config(t))
 	for i := range maxEvents + 5 {
