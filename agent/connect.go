@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"time"
 
+	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
 	"vitrine/platform/clock"
 )
@@ -46,9 +47,17 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 	return nil
 }
 
-// Renew has the certificate renewed.
+// Renew has the certificate renewed. A viewer that is refused even that, and was given another join token since it was
+// enrolled, enrols anew with it: somebody wants it to. The token that it came with doesn't count, or revoking a viewer would be
+// in vain as long as its token is good for more.
 func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
-	return v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+	err := v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+	var refused *identity.RefusedError
+	e, _ := v.identity.Enrolment()
+	if !errors.As(err, &refused) || v.config.Token == nil || v.config.Token.ID == e.Token {
+		return err
+	}
+	return v.Enrol(ctx, addr)
 }
 
 func quote(s string) string { return `"` + s + `"` }

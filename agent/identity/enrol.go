@@ -58,7 +58,7 @@ func (id *Identity) Enrol(ctx context.Context, addr string, token protocol.JoinT
 	if ca, err := parseCertificate("CA certificate", answer.CA); err != nil || protocol.PinOf(ca) != token.CA {
 		return &TrustError{Site: answer.Site, Reason: "the server answered with another CA than the join token names"}
 	}
-	return id.save(answer, id.key)
+	return id.save(record{answer, token.ID}, id.key)
 }
 
 func certificateRequest(key crypto.Signer) (string, error) {

@@ -47,6 +47,8 @@ type Enrolment struct {
 	Servers []protocol.Server
 	// PublishingKey checks manifests.
 	PublishingKey ed25519.PublicKey
+	// Token is the id of the join token that it was had for.
+	Token string
 
 	key         crypto.Signer
 	certificate *x509.Certificate
@@ -161,6 +163,12 @@ func (id *Identity) Enrolment() (e Enrolment, ok bool) {
 	return *id.enrolment, true
 }
 
+// record is the form of the enrolment on disk: the site's answer, and what it was had for.
+type record struct {
+	protocol.EnrollResponse
+	Token string `json:"token,omitempty"`
+}
+
 // load reads the enrolment from disk; nil if there is none, or none that is of use.
 func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
 	data, err := os.ReadFile(filepath.Join(id.dir, enrolmentFile))
@@ -170,7 +178,7 @@ func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r protocol.EnrollResponse
+	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, id.setAside(enrolmentFile, err, log)
 	}
@@ -226,7 +234,7 @@ func (id *Identity) forgetKeys(but crypto.Signer) {
 }
 
 // save makes an enrolment for that key durable and then valid.
-func (id *Identity) save(r protocol.EnrollResponse, key crypto.Signer) error {
+func (id *Identity) save(r record, key crypto.Signer) error {
 	e, err := check(r, []crypto.Signer{key})
 	if err != nil {
 		return fmt.Errorf("the server's answer to the enrolment: %w", err)
@@ -243,7 +251,7 @@ func (id *Identity) save(r protocol.EnrollResponse, key crypto.Signer) error {
 
 // check turns the answer of a site into an Enrolment: the certificate must be for one of our keys and that viewer, and of that
 // CA. Its dates are not checked here: the clock may be wrong, and the server judges them at every connection.
-func check(r protocol.EnrollResponse, keys []crypto.Signer) (*Enrolment, error) {
+func check(r record, keys []crypto.Signer) (*Enrolment, error) {
 	cert, err := parseCertificate("certificate", r.Certificate)
 	if err != nil {
 		return nil, err
@@ -270,7 +278,7 @@ func check(r protocol.EnrollResponse, keys []crypto.Signer) (*Enrolment, error) 
 	roots := x509.NewCertPool()
 	roots.AddCert(ca)
 	return &Enrolment{
-		Viewer: r.Viewer, Name: r.Name, Site: r.Site, Servers: r.Servers, PublishingKey: key,
+		Viewer: r.Viewer, Name: r.Name, Site: r.Site, Servers: r.Servers, PublishingKey: key, Token: r.Token,
 		key: keys[at], certificate: cert, chain: [][]byte{cert.Raw, ca.Raw}, roots: roots,
 	}, nil
 }

@@ -69,7 +69,7 @@ func (id *Identity) Renew(ctx context.Context, addr string, device protocol.Devi
 	if err := writeKey(filepath.Join(id.dir, name), key); err != nil {
 		return err
 	}
-	return id.save(answer, key)
+	return id.save(record{answer, present.Token}, key)
 }
 
 // continues checks that an answer is for the same viewer of the same site: a renewal changes nothing else.

@@ -228,7 +228,7 @@ func (s *Session) renew(ctx context.Context, addr string, refused error) error {
 	if err := s.config.Identity.Renew(ctx, addr); err != nil {
 		return fmt.Errorf("%w: %w", refused, err)
 	}
-	s.log.Info("The viewer's certificate was renewed, since the server refused the session", "server", addr)
+	s.log.Info("The viewer got a new certificate, since the server refused the session", "server", addr)
 	s.Kick()
 	return refused
 }
