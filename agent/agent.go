@@ -49,6 +49,8 @@ type Config struct {
 	Location protocol.Location
 	// Discovery says how servers are looked for, and whether the viewer itself can be found.
 	Discovery config.Discovery
+	// Session says how the session is kept.
+	Session config.Session
 	// Page is the loopback "host:port" of the player page.
 	Page string
 	// WakePorts are the UDP ports on which magic packets are awaited.
@@ -81,12 +83,13 @@ type Agent struct {
 	// client finds servers.
 	client *discovery.Client
 
-	mu      sync.Mutex
-	rev     int64
-	servers []protocol.Server
-	sync    *protocol.SyncStatus
+	mu   sync.Mutex
+	wish wish
+	sync *protocol.SyncStatus
 	// contentServer is the "host:port" of the session's server, and stays when the session is lost.
 	contentServer string
+	// up is true while there is a session.
+	up bool
 	// found has the addresses of the servers that were found, by endpoint reference.
 	found map[string][]string
 }
@@ -124,7 +127,7 @@ func (a *Agent) openState() error {
 	}
 	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
 	a.follower = clock.NewFollower(a.clock, c.Log)
-	for _, open := range []func() error{a.openIdentity, a.openContent, a.openSession} {
+	for _, open := range []func() error{a.openIdentity, a.openContent, a.openSession, a.openWish} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -192,9 +195,15 @@ func (a *Agent) openSession() (err error) {
 		Report:   a.report,
 		Desired:  a.desired,
 		Commands: a.commands(),
-		Journal:  filepath.Join(a.config.State, "commands.json"),
-		Changed:  a.sessionChanged,
-		Log:      a.log,
+		Journal:  filepath.Join(a.config.State, "journal.jsonl"),
+
+		KeepAlive:   a.config.Session.KeepAlive,
+		ReturnAfter: a.config.Session.ReturnAfter,
+		Now:         func() (time.Time, bool) { return a.clock.Now(), a.clock.Trust() >= clock.TrustServer },
+		Fingerprint: a.device.Fingerprint,
+		Cloned:      func(err error) { a.fault(faultCloned, err) },
+		Changed:     a.sessionChanged,
+		Log:         a.log,
 	})
 	return err
 }
@@ -258,31 +267,20 @@ func (a *Agent) progress(p library.Progress) {
 	a.config.Progress(status)
 }
 
-// desired takes what the server wants.
-func (a *Agent) desired(d protocol.Desired) {
-	a.mu.Lock()
-	a.rev = d.Rev
-	if len(d.Servers) > 0 {
-		a.servers = d.Servers
-	}
-	a.mu.Unlock()
-	a.followTime()
-	if d.Manifest != nil {
-		a.library.Want(library.Ref{Digest: d.Manifest.Digest, Size: d.Manifest.Size, Signature: d.Manifest.Signature})
-	}
-	a.session.Report()
-}
-
 // sessionChanged follows the session with the page, the clock and the content.
 func (a *Agent) sessionChanged(s protocol.SessionStatus) {
 	a.showState()
+	a.mu.Lock()
+	fresh := !a.up || a.contentServer != s.Server
+	a.up = s.Up()
+	a.mu.Unlock()
 	// A wish may come in the moment before the session counts as connected.
-	if s.State == protocol.StateConnecting || s.State == protocol.StateConnected {
+	if s.State == protocol.StateConnecting || s.Up() {
 		a.mu.Lock()
 		a.contentServer = s.Server
 		a.mu.Unlock()
 	}
-	if s.State == protocol.StateConnected {
+	if s.Up() && fresh {
 		a.followTime()
 		a.library.Refresh()
 	}
@@ -292,7 +290,7 @@ func (a *Agent) sessionChanged(s protocol.SessionStatus) {
 func (a *Agent) followTime() {
 	status := a.session.Status()
 	host, _, err := net.SplitHostPort(status.Server)
-	if err != nil || status.State != protocol.StateConnected {
+	if err != nil || !status.Up() {
 		return
 	}
 	a.follower.SetServers(net.JoinHostPort(host, fmt.Sprint(a.timePort(status.Server))))
@@ -314,22 +312,11 @@ func (a *Agent) timePort(addr string) uint16 {
 	return protocol.NTPPort
 }
 
-// siteServers are the site's servers, as the server last said or as the enrolment did.
-func (a *Agent) siteServers() []protocol.Server {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.servers != nil {
-		return a.servers
-	}
-	e, _ := a.identity.Enrolment()
-	return e.Servers
-}
-
 // knownServers are those that don't need a search: the configured ones and the site's.
 func (a *Agent) knownServers() []session.Candidate {
 	var list []session.Candidate
-	for _, addr := range a.config.Servers {
-		list = append(list, session.Candidate{Addr: addr, Source: session.Configured})
+	for i, addr := range a.config.Servers {
+		list = append(list, session.Candidate{Addr: addr, Source: session.Configured, Position: i})
 	}
 	site := a.place().Site
 	for _, s := range a.siteServers() {

@@ -91,7 +91,8 @@ func (l listener) Run(ctx context.Context) error {
 	})
 }
 
-// hello looks for servers again. Anybody can forge a Hello, so that it is only a reason to look.
+// hello looks for servers again, also for one that is better than the session's. Anybody can forge a Hello, so that it is only a reason
+// to look.
 func (l listener) hello(d discovery.Device) {
 	if l.session.Status().State != protocol.StateConnected && l.query().Matches(d.Version, d.Endpoint) {
 		l.log.Debug("A server says hello", "server", d.EPR)
@@ -125,7 +126,7 @@ type watcher struct{ *Agent }
 func (w watcher) Run(ctx context.Context) error {
 	network.Watch(ctx, func() {
 		w.log.Debug("The network has changed")
-		if w.session.Status().State == protocol.StateConnected {
+		if w.session.Status().Up() {
 			w.session.Check()
 		} else {
 			// Also in the middle of a search, which may have begun too early.

@@ -9,8 +9,13 @@ import (
 	"vitrine/agent/protocol"
 )
 
-// faultContent is the code of the fault that the wanted programme can't be had.
-const faultContent = "content"
+// Codes of faults.
+const (
+	// faultContent is that the wanted programme can't be had.
+	faultContent = "content"
+	// faultCloned is that another machine uses this viewer's identity.
+	faultCloned = "cloned"
+)
 
 // faults are what a technician should know at present, one for each code. It is safe for concurrent use.
 type faults struct {

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"vitrine/agent/protocol"
 	"vitrine/platform/backoff"
 	"vitrine/platform/clock"
 )
@@ -40,7 +39,7 @@ func (r renewer) Run(ctx context.Context) error {
 		}
 		pause = renewCheck
 		session := r.session.Status()
-		if session.State != protocol.StateConnected || !r.due(spread) {
+		if !session.Up() || !r.due(spread) {
 			continue
 		}
 		if err := viewerIdentity(r).Renew(ctx, session.Server); err != nil {

@@ -53,7 +53,7 @@ func (a *Agent) report() protocol.Reported {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r.Rev, r.Content.Sync = a.rev, a.sync
+	r.Rev, r.Content.Sync = a.wish.Rev, a.sync
 	return r
 }
 
@@ -95,7 +95,7 @@ func message(s protocol.SessionStatus, enrollable bool) string {
 	switch {
 	case !enrollable:
 		return "This viewer has no join token yet. Put one into its vitrine.toml and restart it."
-	case s.State == protocol.StateConnected:
+	case s.Up():
 		return "Connected to " + s.Server + ". Waiting for a programme."
 	case s.State == protocol.StateSearching:
 		return "Looking for a server on this network…"
@@ -121,13 +121,13 @@ func describe(d device.Device) protocol.Device {
 // commands are what a server may have this viewer do.
 func (a *Agent) commands() map[string]session.Handler {
 	return map[string]session.Handler{
-		protocol.CommandRefresh: func(context.Context, json.RawMessage) error {
+		protocol.CommandRefresh: func(context.Context, json.RawMessage) (session.Outcome, error) {
 			a.library.Refresh()
-			return nil
+			return session.Outcome{}, nil
 		},
-		protocol.CommandIdentify: func(context.Context, json.RawMessage) error {
+		protocol.CommandIdentify: func(context.Context, json.RawMessage) (session.Outcome, error) {
 			a.player.Identify(a.name(), identifyTime)
-			return nil
+			return session.Outcome{}, nil
 		},
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"vitrine/agent/protocol"
 )
 
-func connected(s agent.Status) bool { return s.Session.State == protocol.StateConnected }
+func connected(s agent.Status) bool { return s.Session.Up() }
 
 func playing(s agent.Status) bool { return !s.Content.Generation.IsZero() && len(s.Playing) == 1 }
 

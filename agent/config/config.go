@@ -11,6 +11,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -33,6 +34,12 @@ type file struct {
 
 	Location  string `toml:"location"`
 	Discovery search `toml:"discovery"`
+	Session   line   `toml:"session"`
+}
+
+type line struct {
+	KeepAlive   *int `toml:"keepalive"`
+	ReturnAfter *int `toml:"return_after"`
 }
 
 type search struct {
@@ -67,6 +74,16 @@ type Config struct {
 	Location protocol.Location
 	// Discovery says how servers are looked for.
 	Discovery Discovery
+	// Session says how the session is kept.
+	Session Session
+}
+
+// Session says how the session is kept. 0 leaves a choice to the agent.
+type Session struct {
+	// KeepAlive is how long it may be silent.
+	KeepAlive time.Duration
+	// ReturnAfter is how long a better server must have been healthy before the session goes over to it.
+	ReturnAfter time.Duration
 }
 
 // Discovery says how servers are looked for, and whether the viewer itself can be found.
@@ -148,6 +165,9 @@ func (f file) check() (Config, error) {
 	if c.Discovery, err = f.Discovery.check(); err != nil {
 		return Config{}, err
 	}
+	if c.Session, err = f.Session.check(); err != nil {
+		return Config{}, err
+	}
 	for _, p := range f.Wake.Ports {
 		if p < 1 || p > 65535 {
 			return Config{}, fmt.Errorf("wake.ports: %d is not a port; want 1 to 65535", p)
@@ -155,6 +175,25 @@ func (f file) check() (Config, error) {
 		c.WakePorts = append(c.WakePorts, uint16(p))
 	}
 	return c, nil
+}
+
+func (l line) check() (s Session, err error) {
+	if s.KeepAlive, err = seconds("session.keepalive", l.KeepAlive, 5, 3600); err != nil {
+		return Session{}, err
+	}
+	s.ReturnAfter, err = seconds("session.return_after", l.ReturnAfter, 1, 86400)
+	return s, err
+}
+
+// seconds checks a setting in seconds; nil is one that isn't there.
+func seconds(name string, n *int, least, most int) (time.Duration, error) {
+	if n == nil {
+		return 0, nil
+	}
+	if *n < least || *n > most {
+		return 0, fmt.Errorf("%s: %d is out of range; want %d to %d seconds", name, *n, least, most)
+	}
+	return time.Duration(*n) * time.Second, nil
 }
 
 func (d search) check() (Discovery, error) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,6 +29,10 @@ location = "building-a/floor 2"
 [wake]
 ports = [9, 7009]
 
+[session]
+keepalive = 20
+return_after = 90
+
 [discovery]
 hosts = ["signage.example", "10.2.0.0/24"]
 proxies = ["10.0.0.9"]
@@ -43,6 +48,7 @@ announce = true
 		Servers: []string{"10.0.0.5:7237", "signage.example:7000", "[fd00::5]:7237", "[fd00::6]:7001"},
 		State:   "/data/vitrine", Page: "127.0.0.1:8080", Log: "debug", WakePorts: []uint16{9, 7009},
 		Location: protocol.Location{"building-a", "floor 2"},
+		Session:  config.Session{KeepAlive: 20 * time.Second, ReturnAfter: 90 * time.Second},
 		Discovery: config.Discovery{
 			Hosts: []string{"signage.example", "10.2.0.0/24"}, Proxies: []string{"10.0.0.9"}, Interfaces: []string{"eth0"}, SourcePort: 3703, Announce: true,
 		},

@@ -282,4 +282,4 @@ func (p *Player) find(m pageMessage) (Playing, bool) {
 }
 
 // connected tells whether the corner mark is off.
-func (s State) connected() bool { return s.State == protocol.StateConnected }
+func (s State) connected() bool { return protocol.SessionStatus{State: s.State}.Up() }

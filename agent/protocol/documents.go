@@ -85,11 +85,15 @@ type Reported struct {
 
 // The states of a session.
 const (
-	StateSearching  = "searching"
-	StateEnrolling  = "enrolling"
+	StateSearching = "searching"
+	StateEnrolling = "enrolling"
+	// StatePending is that of a viewer that a person at the site must approve.
+	StatePending    = "pending approval"
 	StateConnecting = "connecting"
 	StateConnected  = "connected"
-	StateOffline    = "offline"
+	// StateDegraded is connected, but not to the server that it should be: to a backup, or to one that others come before.
+	StateDegraded = "degraded"
+	StateOffline  = "offline"
 )
 
 // SessionStatus is the state of the outbound session.
@@ -100,9 +104,16 @@ type SessionStatus struct {
 	Server string `json:"server,omitempty"`
 	// Since is when the state was entered.
 	Since time.Time `json:"since"`
-	// Error is why the last try failed, in a technician's words.
+	// Error is why the last try failed, or why the session is degraded, in a technician's words.
 	Error string `json:"error,omitempty"`
+	// Waiting is how many events and results wait on the viewer's disk to be sent, and Lost how many were given up since it was set
+	// up, because too many waited.
+	Waiting int    `json:"waiting,omitempty"`
+	Lost    uint64 `json:"lost,omitempty"`
 }
+
+// Up tells whether there is a session.
+func (s SessionStatus) Up() bool { return s.State == StateConnected || s.State == StateDegraded }
 
 // ClockStatus is the state of the viewer's clock.
 type ClockStatus struct {
@@ -197,12 +208,14 @@ const (
 	CommandIdentify = "identify"
 )
 
-// A Command is something to be done once.
+// A Command is something to be done once, and not too late: it carries a time of expiry, here, or as MQTT's message expiry, or both.
 type Command struct {
 	// ID is unique; a viewer runs each at most once.
 	ID   string          `json:"id"`
 	Name string          `json:"name"`
 	Args json.RawMessage `json:"args,omitempty"`
+	// Expires is when it must no longer be begun.
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 // ParseCommand reads and checks a `command` message.
@@ -230,6 +243,8 @@ type Result struct {
 	State string `json:"state"`
 	// Error says why, in words, if State is ResultFailed.
 	Error string `json:"error,omitempty"`
+	// Data is what came of it, for commands that have more to say than that they are done.
+	Data json.RawMessage `json:"data,omitempty"`
 }
 
 // ParseResult reads and checks a `result` message.

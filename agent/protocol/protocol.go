@@ -107,6 +107,15 @@ func ViewerPublishes(kind string) bool {
 	return false
 }
 
+// User properties of MQTT packets (MQTT 5, section 3.1.2.11.8).
+const (
+	// PropertyFingerprint and PropertyBoot in CONNECT say on which machine, and in which run of the agent, a viewer's identity is used.
+	PropertyFingerprint = "fingerprint"
+	PropertyBoot        = "boot"
+	// PropertyRetryAfter in CONNACK and DISCONNECT is for how many seconds a viewer is to leave a busy server alone.
+	PropertyRetryAfter = "retry-after"
+)
+
 // MaxMessage is the largest session message, in bytes; content never travels in the session.
 const MaxMessage = 256 << 10
 

@@ -2,10 +2,12 @@ package server
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"vitrine/agent/protocol"
@@ -25,6 +27,13 @@ func newUUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
+// derivedUUID makes a UUID of the site's and of what tells a server from others (RFC 9562, section 5.8).
+func derivedUUID(parts ...string) string {
+	h := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
+}
+
 // target makes what announces the server and answers the probes of viewers.
 func (s *Server) target() *discovery.Target {
 	at := s.listener.Addr().(*net.TCPAddr).AddrPort()
@@ -32,7 +41,7 @@ func (s *Server) target() *discovery.Target {
 		Site: s.site.Name(), Role: s.config.Role, Name: s.config.Name, Location: s.config.Location, Priority: s.config.Priority,
 	}
 	return &discovery.Target{
-		EPR:    "urn:uuid:" + s.site.ServerID(),
+		EPR:    "urn:uuid:" + s.ID(),
 		Types:  []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ServerType}},
 		Scopes: says.Scopes(),
 		XAddrs: func(local netip.Addr) []string {

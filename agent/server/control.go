@@ -122,7 +122,7 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 		protocol.WriteProblem(w, http.StatusConflict, fmt.Sprintf("viewer %s is offline", v.Name))
 		return
 	}
-	command.ID = newID()
+	command.ID, command.Expires = newID(), time.Now().Add(commandTimeout).UTC()
 	results := s.fleet.expect(command.ID)
 	defer s.fleet.forget(command.ID)
 	s.send(v.ID, protocol.KindCommand, command, false)

@@ -121,7 +121,7 @@ func connect(t *testing.T, id *identity.Identity, addr string, commands map[stri
 		Report:   func() protocol.Reported { return protocol.Reported{Name: "x"} },
 		Desired:  func(d protocol.Desired) { v.desired <- d },
 		Commands: commands,
-		Journal:  filepath.Join(t.TempDir(), "commands.json"),
+		Journal:  filepath.Join(t.TempDir(), "journal.jsonl"),
 		Changed:  func(s protocol.SessionStatus) { v.states <- s },
 		Log:      slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})

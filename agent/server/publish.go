@@ -33,6 +33,8 @@ type publisher struct {
 
 	mu      sync.Mutex
 	current programme
+	// highest is the highest revision that a viewer has been heard of with.
+	highest int64
 }
 
 // programme is the form of programme.json: what every viewer of the site is to play.
@@ -58,6 +60,14 @@ func (p *publisher) programme() (programme, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.current, p.current.Rev > 0
+}
+
+// seen notes the revision that a viewer has. A site has one count of revisions, over all its servers: the next programme of each comes
+// after all that viewers have had.
+func (p *publisher) seen(rev int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.highest = max(p.highest, rev)
 }
 
 // manifest gives the bytes of a manifest.
@@ -88,7 +98,7 @@ func (p *publisher) update(items, added []media.Item) (changed bool, err error) 
 		return false, err
 	}
 	next := programme{
-		Rev:      p.current.Rev + 1,
+		Rev:      max(p.current.Rev, p.highest) + 1,
 		Manifest: protocol.ManifestRef{Digest: d, Size: int64(len(data)), Signature: manifest.Sign(p.site.publish, data)},
 	}
 	if err := atomicfile.WriteJSON(filepath.Join(p.site.dir, programmeFile), next, 0o600); err != nil {

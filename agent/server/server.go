@@ -42,6 +42,8 @@ type Config struct {
 	Location protocol.Location
 	// Priority ranks servers of one role, from 0, which is tried first, to protocol.MaxPriority.
 	Priority int
+	// Peers are the other servers of the site, which viewers are told of.
+	Peers []protocol.Server
 	// ProbesFrom are networks behind routers whose probes are answered. Directly connected ones always are.
 	ProbesFrom []netip.Prefix
 	// CertificateLife is how long a viewer's certificate is valid; 0 means 30 days. It is renewed at two thirds of that.
@@ -289,8 +291,9 @@ func (s *Server) receive(m message) {
 		var r protocol.Reported
 		if r, err = protocol.ParseReported(m.payload); err == nil {
 			s.fleet.report(m.viewer, r)
-			// Not every broker keeps retained messages for ever; the revision tells.
-			if p, ok := s.publisher.programme(); ok && r.Rev != p.Rev {
+			// Not every broker keeps retained messages for ever; the revision tells. One that is ahead was with another server of the site.
+			s.publisher.seen(r.Rev)
+			if p, ok := s.publisher.programme(); ok && r.Rev < p.Rev {
 				s.sendDesired(m.viewer)
 			}
 		}
@@ -325,12 +328,20 @@ func (s *Server) nameOf(id string) string {
 
 // servers is what viewers are told: this server, at every address of the machine.
 func (s *Server) servers() []protocol.Server {
-	return []protocol.Server{{
-		ID:       s.site.ServerID(),
+	return append([]protocol.Server{{
+		ID:       s.ID(),
 		Role:     s.config.Role,
 		Priority: s.config.Priority,
 		Location: s.config.Location,
 		Addrs:    dialAddresses(s.listener.Addr()),
 		NTP:      s.time.Addr().Port(),
-	}}
+	}}, s.config.Peers...)
+}
+
+// ID is the server's stable id. A backup server has a copy of the main one's folder, and an id of its own nevertheless.
+func (s *Server) ID() string {
+	if s.config.Role == protocol.RoleMain {
+		return s.site.ServerID()
+	}
+	return derivedUUID(s.site.ServerID(), s.config.Role, s.config.Name)
 }

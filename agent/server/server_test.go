@@ -156,8 +156,13 @@ func TestCommandRunsOnceAndAnswers(t *testing.T) {
 	s, _ := start(t, config(t, state))
 	ran := make(chan string, 4)
 	v, stop := connect(t, enrolled(t, s, "lobby"), s.Addr().String(), map[string]session.Handler{
-		protocol.CommandIdentify: func(context.Context, json.RawMessage) error { ran <- "identify"; return nil },
-		protocol.CommandRefresh:  func(context.Context, json.RawMessage) error { return errors.New("the disk is full") },
+		protocol.CommandIdentify: func(context.Context, json.RawMessage) (session.Outcome, error) {
+			ran <- "identify"
+			return session.Outcome{}, nil
+		},
+		protocol.CommandRefresh: func(context.Context, json.RawMessage) (session.Outcome, error) {
+			return session.Outcome{}, errors.New("the disk is full")
+		},
 	})
 	v.await(t, protocol.StateConnected)
 	control := server.NewControl(state)

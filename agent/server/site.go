@@ -96,7 +96,7 @@ func OpenSite(dir, name string) (s *Site, created bool, err error) {
 // Name is the site's name.
 func (s *Site) Name() string { return s.record.Name }
 
-// ServerID is the stable id of this server.
+// ServerID is the stable id of the site's main server.
 func (s *Site) ServerID() string { return s.record.Server }
 
 // Pin is the pin of the site's CA.

@@ -13,23 +13,23 @@ import (
 type Source uint8
 
 const (
-	// Remembered is the server of the last session.
-	Remembered Source = iota
 	// Configured servers stand in the viewer's settings.
-	Configured
+	Configured Source = iota
 	// Named servers are those that the site told.
 	Named
 	// Found servers answered a probe.
 	Found
 )
 
-var sourceNames = [...]string{"the server of the last session", "configured", "named by the site", "found by a probe"}
+var sourceNames = [...]string{"configured", "named by the site", "found by a probe"}
 
 // A Candidate is a server that the viewer may connect to, with what is known of it.
 type Candidate struct {
 	// Addr is the "host:port" of its session port.
 	Addr   string
 	Source Source
+	// Position is the place of a configured server in the settings, from 0: the order there is a person's wish.
+	Position int
 	// Announced is what it says of itself; all zero for an address that is only configured.
 	protocol.Announced
 	// RTT is how long it took to answer a probe; 0 if it wasn't probed.
@@ -61,6 +61,10 @@ var criteria = [...]criterion{
 	{
 		func(c Candidate, _ Place) int64 { return int64(c.Source) },
 		func(c Candidate, _ Place) string { return sourceNames[c.Source] },
+	},
+	{
+		func(c Candidate, _ Place) int64 { return int64(c.Position) },
+		func(c Candidate, _ Place) string { return "configured after it" },
 	},
 	{
 		func(c Candidate, _ Place) int64 { return number(c.Role == protocol.RoleBackup) },
@@ -108,6 +112,18 @@ func decide(a, b Candidate, p Place) (deciding, order int) {
 func Compare(a, b Candidate, p Place) int {
 	_, order := decide(a, b, p)
 	return order
+}
+
+// better tells whether a viewer that has a session with b should go over to a when that is possible. How an address became known
+// is no reason to move, unless a person wrote it into the settings, and neither is the time to answer.
+func better(a, b Candidate, p Place) bool {
+	for _, c := range []*Candidate{&a, &b} {
+		c.RTT = 0
+		if c.Source == Found {
+			c.Source = Named
+		}
+	}
+	return Compare(a, b, p) < 0
 }
 
 // Why says in a few words why candidate b comes after candidate a.

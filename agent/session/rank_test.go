@@ -21,8 +21,9 @@ func TestRank(t *testing.T) {
 		{func(c *Candidate) { c.Location, c.Priority = protocol.Location{"a", "3", "lobby"}, 0 }, "at location a/3/lobby"},
 		{func(c *Candidate) { c.Location = protocol.Location{"b", "2", "lobby"} }, "at location b/2/lobby"},
 		{func(c *Candidate) { c.Role, c.Location = protocol.RoleBackup, place.Location }, "in the role backup"},
-		{func(c *Candidate) { c.Source, c.Role = Found, protocol.RoleMain }, "found by a probe"},
-		{func(c *Candidate) { c.Source, c.Site = Remembered, "south" }, "of site south, not north"},
+		{func(c *Candidate) { c.Position, c.Role = 1, protocol.RoleMain }, "configured after it"},
+		{func(c *Candidate) { c.Source, c.Position = Found, 0 }, "found by a probe"},
+		{func(c *Candidate) { c.Source, c.Site = Configured, "south" }, "of site south, not north"},
 	}
 	want, next := []Candidate{best}, best
 	for i, step := range steps {
@@ -56,5 +57,27 @@ func TestRankWithoutSite(t *testing.T) {
 	}
 	if why := Why(south, Candidate{}, Place{Site: "south"}); why != "no difference" {
 		t.Error(why)
+	}
+}
+
+// A session is moved for a person's wish, a role, a place or a priority; not for how an address became known, or how quick it is.
+func TestBetter(t *testing.T) {
+	main := protocol.Announced{Role: protocol.RoleMain}
+	backup := protocol.Announced{Role: protocol.RoleBackup}
+	for _, test := range []struct {
+		name string
+		a, b Candidate
+		want bool
+	}{
+		{"main before backup", Candidate{Source: Found, Announced: main}, Candidate{Source: Named, Announced: backup}, true},
+		{"backup before main", Candidate{Source: Named, Announced: backup}, Candidate{Source: Found, Announced: main}, false},
+		{"configured before found", Candidate{Source: Configured}, Candidate{Source: Found, Announced: main}, true},
+		{"first in the settings", Candidate{Source: Configured}, Candidate{Source: Configured, Position: 1}, true},
+		{"named, not found", Candidate{Source: Named, Announced: main}, Candidate{Source: Found, Announced: main}, false},
+		{"quicker", Candidate{Source: Found, RTT: 1}, Candidate{Source: Found, RTT: 2}, false},
+	} {
+		if got := better(test.a, test.b, Place{}); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
+		}
 	}
 }

@@ -1,8 +1,8 @@
 // Package session keeps the viewer's one outbound session with a server of its site: it looks for servers, enrols the
 // viewer with the first that takes it, connects, and comes back after every failure.
 //
-// It owns the connection, the MQTT client and the rule that a command runs at most once. It decides nothing about content
-// and playback, which never wait for it.
+// It owns the connections, the choice between servers, the MQTT client, the rule that a command runs at most once and never too late, and
+// the events and results that wait on disk to be sent. It decides nothing about content and playback, which never wait for it.
 package session
 
 import (
@@ -12,11 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
-
-	"github.com/eclipse/paho.golang/paho/session"
-	"github.com/eclipse/paho.golang/paho/session/state"
 
 	"vitrine/agent/protocol"
 	"vitrine/platform/backoff"
@@ -28,14 +27,15 @@ type Identity interface {
 	Viewer() (id string, ok bool)
 	// TLS is the configuration for a connection that proves both ends, with these ALPN protocols.
 	TLS(protocols ...string) (*tls.Config, error)
-	// Enrol enrols the viewer with the server at addr ("host:port").
+	// Enrol enrols the viewer with the server at addr ("host:port"). An error that wraps ErrPending means that a person at the site must
+	// approve it first.
 	Enrol(ctx context.Context, addr string) error
-	// Renew has the server at addr renew the viewer's certificate.
+	// Renew has the server at addr renew the viewer's certificate, or, if that is refused, enrols the viewer anew if it may be.
 	Renew(ctx context.Context, addr string) error
 }
 
-// A Handler runs a command. It must return soon after ctx ends.
-type Handler func(ctx context.Context, args json.RawMessage) error
+// ErrPending says that the site has this viewer's request to be taken in, and that a person must approve it.
+var ErrPending = errors.New("waiting for approval at the site")
 
 // Config says how to make a Session.
 type Config struct {
@@ -47,13 +47,27 @@ type Config struct {
 	// Discover looks for servers on the network until ctx ends or a search is over, and passes each address on. Calls of
 	// found don't overlap.
 	Discover func(ctx context.Context, found func(Candidate)) error
+	// Dial makes TCP connections to servers; nil makes them directly.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// KeepAlive is how long the session may be silent, from 1 s to 18 h, in whole seconds: a server that is gone is noticed within one and
+	// a half of that. 0 means 30 s.
+	KeepAlive time.Duration
+	// ReturnAfter is how long a better server than the session's must have been healthy for the session to go over to it. 0 means
+	// 60 s.
+	ReturnAfter time.Duration
+	// Now is the viewer's time; sure is false while it only guesses. nil means the machine's.
+	Now func() (now time.Time, sure bool)
+	// Fingerprint differs between machines; empty if it isn't known.
+	Fingerprint string
+	// Cloned is called when another machine has connected with this viewer's identity. It must not block. nil if nobody wants to know.
+	Cloned func(error)
 	// Report gives the document that is published as `reported`, all but its session part.
 	Report func() protocol.Reported
 	// Desired is called with every valid `desired` message. It must not block.
 	Desired func(protocol.Desired)
 	// Commands are the commands that this viewer knows, by name.
 	Commands map[string]Handler
-	// Journal is the file that remembers which commands have been run.
+	// Journal is the file with what must not be lost or done twice: commands, and messages that wait to be sent.
 	Journal string
 	// Changed is called whenever Status changes. It must not block.
 	Changed func(protocol.SessionStatus)
@@ -68,7 +82,7 @@ const (
 	// reportInterval is the least time between two `reported` messages.
 	reportInterval = time.Second
 	// refreshInterval is after how long `reported` is published although nothing has changed but what is playing.
-	refreshInterval = time.Minute
+	refreshInterval = 5 * time.Minute
 	// checkTimeout is how long a server that is in doubt may take to answer, and checkInterval how often that is asked.
 	checkTimeout  = 3 * time.Second
 	checkInterval = 5 * time.Second
@@ -77,6 +91,15 @@ const (
 	// firstRetry and lastRetry bound the wait between tries.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
+	// approvalInterval is how often a viewer asks whether it has been approved, if the server doesn't say.
+	approvalInterval = 5 * time.Second
+	// clonedRetry is the first wait of a viewer whose session another machine took over, and lastClonedRetry the longest: two machines with
+	// one identity must not take it from each other without end.
+	clonedRetry     = 15 * time.Second
+	lastClonedRetry = 15 * time.Minute
+	// Defaults of the Config.
+	defaultKeepAlive   = 30 * time.Second
+	defaultReturnAfter = time.Minute
 )
 
 // A Session is the task that keeps the session. Make one with New; its methods are safe for concurrent use.
@@ -84,21 +107,28 @@ type Session struct {
 	config  Config
 	log     *slog.Logger
 	journal *journal
+	paths   paths
 	// boot names this run of the agent.
 	boot    string
 	started time.Time
-	// state is what MQTT must remember between connections.
-	state session.SessionManager
-	kick  chan struct{}
-	check chan struct{}
-	dirty chan struct{}
-	ready chan struct{}
-	once  sync.Once
+	kick    chan struct{}
+	check   chan struct{}
+	dirty   chan struct{}
+	// mail is poked when a message waits to be sent, delivered when one was, unsaved when the journal should be saved, and ordered when
+	// there is a command to run.
+	mail      chan struct{}
+	delivered chan struct{}
+	unsaved   chan struct{}
+	ordered   chan struct{}
+	ready     chan struct{}
+	once      sync.Once
 
 	mu     sync.Mutex
 	status protocol.SessionStatus
-	events []protocol.Event
-	last   string
+	// last is the server of the last session, resolved has the addresses behind names, and held the servers that are left alone.
+	last     Candidate
+	resolved map[string]string
+	held     map[string]held
 }
 
 // New makes a session. The error is about its journal.
@@ -106,32 +136,68 @@ func New(c Config) (*Session, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Dial == nil {
+		// TCP's own signs of life would cost more than the session's, and end at a proxy.
+		c.Dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	}
+	if c.Now == nil {
+		c.Now = func() (time.Time, bool) { return time.Now(), true }
+	}
+	if c.Cloned == nil {
+		c.Cloned = func(error) {}
+	}
+	if c.KeepAlive == 0 {
+		c.KeepAlive = defaultKeepAlive
+	}
+	if c.ReturnAfter == 0 {
+		c.ReturnAfter = defaultReturnAfter
+	}
 	j, err := openJournal(c.Journal)
 	if err != nil {
 		return nil, err
 	}
+	signal := func() chan struct{} { return make(chan struct{}, 1) }
 	return &Session{
 		config: c, log: c.Log, journal: j,
 		boot: newID(), started: time.Now(),
-		state: state.NewInMemory(),
-		kick:  make(chan struct{}, 1), check: make(chan struct{}, 1), dirty: make(chan struct{}, 1), ready: make(chan struct{}),
+		kick: signal(), check: signal(), dirty: signal(), mail: signal(), delivered: signal(), unsaved: signal(), ordered: signal(),
+		ready:    make(chan struct{}),
+		resolved: map[string]string{}, held: map[string]held{},
 		status: protocol.SessionStatus{State: protocol.StateSearching, Since: time.Now().UTC()},
 	}, nil
 }
 
 // Run keeps the session until ctx ends. It never fails: without a server it goes on looking.
 func (s *Session) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	defer func() {
+		workers.Wait()
+		s.journal.close()
+	}()
+	workers.Go(func() { s.runCommands(ctx) })
+	workers.Go(func() { s.saveJournal(ctx) })
 	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
+	cloned := backoff.Backoff{Base: clonedRetry, Max: lastClonedRetry}
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.attempt(ctx)
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
 		if time.Since(began) > stable {
 			retry.Reset()
 		}
 		wait := retry.Next()
+		if errors.Is(err, errTakenOver) {
+			if time.Since(began) > lastClonedRetry {
+				cloned.Reset()
+			}
+			wait = cloned.Next()
+			s.config.Cloned(errTakenOver)
+			s.lost(err, wait)
+			sleep(ctx, wait)
+			continue
+		}
 		s.lost(err, wait)
 		if s.wait(ctx, wait) {
 			retry.Reset()
@@ -139,6 +205,34 @@ func (s *Session) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// saveJournal saves what waits to be sent, until ctx ends and once more then.
+func (s *Session) saveJournal(ctx context.Context) {
+	failed := false
+	save := func() {
+		err := s.journal.save()
+		if err != nil && !failed {
+			s.log.Warn("Events that wait to be sent can't be kept on disk; they would be lost in a power cut", "err", err)
+		}
+		failed = err != nil
+	}
+	for ctx.Err() == nil {
+		select {
+		case <-s.unsaved:
+			save()
+		case <-ctx.Done():
+		}
+	}
+	save()
+}
+
+// written has the journal saved, and what waits in it sent.
+func (s *Session) written() {
+	poke(s.unsaved)
+	if n, _ := s.journal.waiting(); n > 0 {
+		poke(s.mail)
+	}
 }
 
 // Ready is closed when the session is up for the first time.
@@ -151,7 +245,15 @@ func (s *Session) String() string { return "session" }
 func (s *Session) Status() protocol.SessionStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	status := s.status
+	status.Waiting, status.Lost = s.journal.waiting()
+	return status
+}
+
+// now is the viewer's time, or its best guess.
+func (s *Session) now() time.Time {
+	now, _ := s.config.Now()
+	return now
 }
 
 // Kick ends a wait for the next try, for when there is news of a server or of the network.
@@ -164,18 +266,11 @@ func (s *Session) Check() { poke(s.check) }
 // Report has the `reported` document published soon: something in it has changed.
 func (s *Session) Report() { poke(s.dirty) }
 
-// maxEvents is how many events wait for a session; the oldest go first.
-const maxEvents = 100
-
-// Event sends word of something that happened, now or when the session is back.
+// Event sends word of something that happened, now or when the session is back: it waits on disk.
 func (s *Session) Event(name, message string, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = append(s.events, protocol.Event{ID: newID(), Name: name, At: at.UTC(), Message: message})
-	if len(s.events) > maxEvents {
-		s.events = s.events[1:]
-	}
-	poke(s.dirty)
+	payload, _ := json.Marshal(protocol.Event{ID: newID(), Name: name, At: at.UTC(), Message: message}) // strings and a time
+	s.journal.post(letter{Kind: protocol.KindEvent, Priority: priorityEvent, Payload: payload})
+	s.written()
 }
 
 func poke(c chan struct{}) {
@@ -198,7 +293,7 @@ func (s *Session) wait(ctx context.Context, d time.Duration) (kicked bool) {
 	return false
 }
 
-// attempt is one life of the session, from the search to the loss of the connection.
+// attempt is one life of the session, from the search to the loss of the last connection.
 func (s *Session) attempt(ctx context.Context) error {
 	if _, ok := s.config.Identity.Viewer(); !ok {
 		if err := s.enrol(ctx); err != nil {
@@ -206,26 +301,25 @@ func (s *Session) attempt(ctx context.Context) error {
 		}
 	}
 	s.set(protocol.StateSearching, "", nil)
-	conn, addr, err := s.dial(ctx)
-	if err != nil {
-		return err
+	l, err := s.find(ctx)
+	if failed, ok := errors.AsType[*attemptError](err); ok && errors.Is(err, errRefused) {
+		return s.renew(ctx, failed.addr, err)
 	}
-	defer conn.Close()
-	s.set(protocol.StateConnecting, addr, nil)
-	err = s.serve(ctx, conn, addr)
-	if errors.Is(err, errRefused) {
-		err = s.renew(ctx, addr, err)
+	for err == nil {
+		l, err = s.stay(ctx, l)
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", addr, err)
-	}
-	return nil
+	return err
 }
 
 // renew tries to get a certificate that the server takes: the viewer's may have expired, in a cupboard or by a clock that is
 // behind. What the server says to that is the better reason for the refusal.
 func (s *Session) renew(ctx context.Context, addr string, refused error) error {
-	if err := s.config.Identity.Renew(ctx, addr); err != nil {
+	err := s.config.Identity.Renew(ctx, addr)
+	if errors.Is(err, ErrPending) {
+		err = s.awaitApproval(ctx, addr, err)
+	}
+	if err != nil {
+		s.holdBack(addr, err)
 		return fmt.Errorf("%w: %w", refused, err)
 	}
 	s.log.Info("The viewer got a new certificate, since the server refused the session", "server", addr)
@@ -240,23 +334,41 @@ var errNoServer = errors.New("no server found: none is configured, and none answ
 func (s *Session) enrol(ctx context.Context) error {
 	s.set(protocol.StateSearching, "", nil)
 	ctx, cancel := context.WithCancel(ctx)
-	candidates := s.candidates(ctx)
-	defer func() {
-		cancel()
-		drain(candidates)
-	}()
-	err := errNoServer
-	for c := range candidates {
-		addr := c.Addr
-		s.set(protocol.StateEnrolling, addr, nil)
-		failed := s.config.Identity.Enrol(ctx, addr)
+	defer cancel()
+	round := s.look(ctx)
+	defer round.close()
+	err := s.none()
+	for c := range round.out {
+		s.set(protocol.StateEnrolling, c.Addr, nil)
+		failed := s.config.Identity.Enrol(ctx, c.Addr)
+		if errors.Is(failed, ErrPending) {
+			failed = s.awaitApproval(ctx, c.Addr, failed)
+		}
 		if failed == nil {
-			s.remember(addr)
+			s.remember(c)
 			return nil
 		}
-		err = fmt.Errorf("%s: %w", addr, failed)
+		err = fmt.Errorf("%s: %w", c.Addr, failed)
+		s.holdBack(c.Addr, err)
 		s.log.Debug("Enrolment failed", "err", err)
 		s.set(protocol.StateSearching, "", err)
+		poke(round.hurry)
+	}
+	return err
+}
+
+// awaitApproval asks a server again and again, until a person has decided whether it takes the viewer in.
+func (s *Session) awaitApproval(ctx context.Context, addr string, pending error) error {
+	err := pending
+	for errors.Is(err, ErrPending) && ctx.Err() == nil {
+		s.set(protocol.StatePending, addr, err)
+		interval := approvalInterval
+		var asked interface{ RetryAfter() time.Duration }
+		if errors.As(err, &asked) {
+			interval = min(max(asked.RetryAfter(), time.Second), time.Minute)
+		}
+		s.wait(ctx, interval+rand.N(interval/4))
+		err = s.config.Identity.Enrol(ctx, addr)
 	}
 	return err
 }
@@ -271,12 +383,15 @@ func (s *Session) set(state, server string, err error) {
 	case state == protocol.StateConnected:
 		next.Error = ""
 	}
-	if next.State == s.status.State {
+	if next.State == s.status.State && next.Server == s.status.Server {
 		next.Since = s.status.Since
 	}
+	same := next == s.status
 	s.status = next
 	s.mu.Unlock()
-	s.config.Changed(next)
+	if !same {
+		s.config.Changed(next)
+	}
 }
 
 // lost says why there is no session, once for every new reason.
@@ -284,14 +399,14 @@ func (s *Session) lost(err error, retry time.Duration) {
 	before := s.Status()
 	s.set(protocol.StateOffline, "", err)
 	level := slog.LevelDebug
-	if before.State == protocol.StateConnected || before.Error != explain(err) {
+	if before.Up() || before.Error != explain(err) {
 		level = slog.LevelWarn
 	}
 	s.log.Log(context.Background(), level, "No session with a server; what is on disk plays on", "err", explain(err), "retry", retry.Round(100*time.Millisecond))
 }
 
-func (s *Session) remember(addr string) {
+func (s *Session) remember(c Candidate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last = addr
+	s.last = c
 }

@@ -38,7 +38,7 @@ func config(t *testing.T) Config {
 		Report:   func() protocol.Reported { return protocol.Reported{} },
 		Desired:  func(protocol.Desired) {},
 		Changed:  func(protocol.SessionStatus) {},
-		Journal:  filepath.Join(t.TempDir(), "commands.json"),
+		Journal:  filepath.Join(t.TempDir(), "journal.jsonl"),
 	}
 }
 
@@ -50,52 +50,6 @@ func newSession(t *testing.T, c Config) *Session {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// A command that was begun before a crash must be known afterwards, or it would be run twice.
-func TestJournalSurvivesRestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "commands.json")
-	j, err := openJournal(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun := protocol.Result{ID: "a", State: protocol.ResultFailed, Error: "the agent stopped while it ran the command"}
-	done := protocol.Result{ID: "b", State: protocol.ResultDone}
-	for _, r := range []protocol.Result{begun, {ID: "b", State: protocol.ResultFailed}, done} {
-		if err := j.put(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	again, err := openJournal(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []protocol.Result{begun, done} {
-		if got, ok := again.find(want.ID); !ok || got != want {
-			t.Errorf("%s: %+v, %v", want.ID, got, ok)
-		}
-	}
-	for i := range journalSize {
-		if err := again.put(protocol.Result{ID: fmt.Sprint(i), State: protocol.ResultDone}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, ok := again.find("a"); ok || len(again.results) != journalSize {
-		t.Errorf("the journal grows without end: %d", len(again.results))
-	}
-}
-
-func TestDamagedJournalIsSetAside(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "commands.json")
-	if err := os.WriteFile(path, []byte(`[{"id":`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if j, err := openJournal(path); err != nil || len(j.results) != 0 {
-		t.Errorf("%+v, %v", j, err)
-	}
-	if _, err := os.Stat(path + ".damaged"); err != nil {
-		t.Error(err)
-	}
 }
 
 // Known addresses come one after the other, found ones at once, and none twice.
@@ -112,10 +66,10 @@ func TestCandidates(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := newSession(t, c)
-		s.remember("last:1")
+		s.remember(Candidate{Addr: "last:1"})
 		began := time.Now()
 		var got []string
-		for c := range s.candidates(t.Context()) {
+		for c := range s.look(t.Context()).out {
 			got = append(got, c.Addr)
 		}
 		slices.Sort(got)
@@ -141,7 +95,7 @@ func TestOrderOfCandidates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSession(t, c)
 		began, at := time.Now(), map[string]time.Duration{}
-		for c := range s.candidates(t.Context()) {
+		for c := range s.look(t.Context()).out {
 			at[c.Addr] = time.Since(began)
 		}
 		want := map[string]time.Duration{"configured:1": 0, "named:1": attemptDelay, "backup:1": attemptDelay}
@@ -162,10 +116,10 @@ func TestCandidatesEndWithTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSession(t, c)
 		ctx, cancel := context.WithCancel(t.Context())
-		candidates := s.candidates(ctx)
-		<-candidates
+		round := s.look(ctx)
+		<-round.out
 		cancel()
-		drain(candidates)
+		round.close()
 	})
 }
 
@@ -239,16 +193,6 @@ func TestFloodOfKicks(t *testing.T) {
 			t.Errorf("%d searches in a minute", searches)
 		}
 	})
-}
-
-func TestEventsWaitInOrderAndBounded(t *testing.T) {
-	s := newSession(t, config(t))
-	for i := range maxEvents + 5 {
-		s.Event("x", fmt.Sprint(i), time.Unix(int64(i), 0))
-	}
-	if len(s.events) != maxEvents || s.events[0].Message != "5" {
-		t.Errorf("%d events, the first is %q", len(s.events), s.events[0].Message)
-	}
 }
 
 func TestExplain(t *testing.T) {

@@ -181,7 +181,7 @@ func first(values ...string) string {
 func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p *progress) error {
 	a, err := agent.New(agent.Config{
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
-		Location: c.Location, Discovery: c.Discovery,
+		Location: c.Location, Discovery: c.Discovery, Session: c.Session,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {

@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"vitrine/agent/cli"
+	"vitrine/agent/config"
 	"vitrine/agent/protocol"
 	"vitrine/agent/server"
 )
@@ -35,6 +37,8 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	location := flags.String("location", "", "`place` whose viewers prefer this server, such as building-a/floor-2")
 	var probesFrom cli.List
 	flags.Var(&probesFrom, "probes-from", "`network` behind a router whose probes are answered too, such as 10.2.0.0/16; may be repeated")
+	var peers cli.List
+	flags.Var(&peers, "peer", "other `server` of the site that viewers are told of, such as backup=10.0.0.6; may be repeated")
 	life := flags.Int("certificate-days", 30, "`days` for which a viewer's certificate is valid; it is renewed after two thirds")
 	grace := flags.Int("renewal-days", 90, "`days` after its expiry for which a viewer's certificate can still be renewed, as when it was in a cupboard")
 	flags.StringVar(&c.Listen, "listen", net.JoinHostPort("", strconv.Itoa(protocol.SessionPort)), "TCP `address` for sessions and content")
@@ -56,6 +60,9 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	}
 	c.CertificateLife, c.RenewalGrace = time.Duration(*life)*day, time.Duration(*grace)*day
 	if err := announcement(&c, *location, probesFrom); err != nil {
+		return err
+	}
+	if err := otherServers(&c, peers); err != nil {
 		return err
 	}
 	log, err := options.New(env, cli.NewConsole(env.Stderr, env.Terminal))
@@ -89,6 +96,19 @@ func announcement(c *server.Config, location string, probesFrom []string) (err e
 			return cli.Usagef("--probes-from %.80q: want a network such as 10.2.0.0/16", s)
 		}
 		c.ProbesFrom = append(c.ProbesFrom, prefix.Masked())
+	}
+	return nil
+}
+
+// otherServers checks the other servers of the site.
+func otherServers(c *server.Config, peers []string) error {
+	for _, s := range peers {
+		role, host, _ := strings.Cut(s, "=")
+		addr, err := config.ServerAddress(host)
+		if err != nil || role != protocol.RoleMain && role != protocol.RoleBackup {
+			return cli.Usagef("--peer %.100q: want a role and an address, such as backup=10.0.0.6 or main=signage.example.org:7237", s)
+		}
+		c.Peers = append(c.Peers, protocol.Server{ID: addr, Role: role, Addrs: []string{addr}})
 	}
 	return nil
 }

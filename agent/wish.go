@@ -1,0 +1,106 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"vitrine/agent/protocol"
+	"vitrine/content/library"
+	"vitrine/platform/atomicfile"
+)
+
+// wishFile keeps the last wish of the site: which programme, and which servers there are.
+const wishFile = "desired.json"
+
+// A wish is what the site last wanted of this viewer, as it is kept on disk.
+type wish struct {
+	// Viewer is the identity that it was for: a viewer that was enrolled anew has no wish yet.
+	Viewer string `json:"viewer"`
+	protocol.Desired
+}
+
+// openWish reads the last wish. One that can't be read is no loss: the server says it again.
+func (a *Agent) openWish() error {
+	data, err := os.ReadFile(a.wishPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var w wish
+	if err == nil {
+		err = json.Unmarshal(data, &w)
+	}
+	if err != nil {
+		a.log.Warn("What the server last wanted can't be read; it will say it again", "err", err)
+		return nil
+	}
+	e, _ := a.identity.Enrolment()
+	if w.Viewer != e.Viewer {
+		return nil
+	}
+	a.wish = w
+	a.want()
+	return nil
+}
+
+func (a *Agent) wishPath() string { return filepath.Join(a.config.State, wishFile) }
+
+// desired takes what the server wants. A site has one count of revisions, so that a backup server that is behind the main one doesn't
+// take the programme back: what has a lower revision is not followed, nor another programme with the same one.
+func (a *Agent) desired(d protocol.Desired) {
+	e, _ := a.identity.Enrolment()
+	a.mu.Lock()
+	old := a.wish
+	if old.Viewer != e.Viewer {
+		old = wish{Viewer: e.Viewer}
+	}
+	stale := d.Rev < old.Rev || d.Rev == old.Rev && !sameProgramme(d, old.Desired)
+	if !stale {
+		if d.Manifest == nil {
+			d.Manifest = old.Manifest
+		}
+		if len(d.Servers) == 0 {
+			d.Servers = old.Servers
+		}
+		a.wish = wish{e.Viewer, d}
+	}
+	a.mu.Unlock()
+	if stale {
+		a.log.Info("The server's wish is not followed: this viewer has a later one", "rev", d.Rev, "has", old.Rev)
+		return
+	}
+	if err := atomicfile.WriteJSON(a.wishPath(), wish{e.Viewer, d}, 0o600); err != nil {
+		a.log.Warn("What the server wants can't be kept on disk", "err", err)
+	}
+	a.followTime()
+	a.want()
+	a.session.Report()
+}
+
+// sameProgramme tells whether two wishes of one revision can stand beside each other: a wish may leave the programme out.
+func sameProgramme(a, b protocol.Desired) bool {
+	return a.Manifest == nil || b.Manifest == nil || a.Manifest.Digest == b.Manifest.Digest
+}
+
+// want has the library get what is wanted.
+func (a *Agent) want() {
+	a.mu.Lock()
+	m := a.wish.Manifest
+	a.mu.Unlock()
+	if m != nil {
+		a.library.Want(library.Ref{Digest: m.Digest, Size: m.Size, Signature: m.Signature})
+	}
+}
+
+// siteServers are the site's servers, as the server last said or as the enrolment did.
+func (a *Agent) siteServers() []protocol.Server {
+	e, _ := a.identity.Enrolment()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.wish.Viewer == e.Viewer && len(a.wish.Servers) > 0 {
+		return a.wish.Servers
+	}
+	return e.Servers
+}
