@@ -128,11 +128,21 @@ func (l *link) connect(ctx context.Context) error {
 	return nil
 }
 
+// patience bounds the wait for an answer, which ends with the connection: the library would go on waiting.
+func (l *link) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	stop := context.AfterFunc(l.lost, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
 func ptr[T any](v T) *T { return &v }
 
 // greet subscribes, and says that the viewer is there.
 func (l *link) greet(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	ctx, cancel := l.patience(ctx)
 	defer cancel()
 	_, err := l.client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{
 		{Topic: protocol.Topic(l.viewer, protocol.KindDesired), QoS: 1},
@@ -287,7 +297,7 @@ func (l *link) send(ctx context.Context, p *paho.Publish) error {
 		return &declinedError{fmt.Sprintf("it has %d bytes, and the server takes %d", size, l.limit)}
 	}
 	p.QoS, p.Retain = l.qos, p.Retain && l.retain
-	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	ctx, cancel := l.patience(ctx)
 	defer cancel()
 	ack, err := l.client.Publish(ctx, p)
 	if err != nil && ack != nil && ack.ReasonCode >= 0x80 {

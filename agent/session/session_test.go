@@ -24,8 +24,8 @@ type nobody struct{}
 
 func (nobody) Viewer() (string, bool)              { return "v1", true }
 func (nobody) TLS(...string) (*tls.Config, error)  { return &tls.Config{}, nil }
-func (nobody) Enrol(context.Context, string) error { return errors.New("not here") }
-func (nobody) Renew(context.Context, string) error { return errors.New("not here") }
+func (nobody) Enrol(context.Context, string) error { return errNotHere }
+func (nobody) Renew(context.Context, string) error { return errNotHere }
 
 // config is that of a session that finds nothing.
 func config(t *testing.T) Config {
