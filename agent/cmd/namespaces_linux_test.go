@@ -17,7 +17,7 @@ import (
 )
 
 // needRoot skips a test that makes network namespaces, if that can't be done; in CI that is a failure.
-func needRoot(t *testing.T) {
+func needRoot(t testing.TB) {
 	t.Helper()
 	problem := ""
 	if os.Geteuid() != 0 {
@@ -39,18 +39,24 @@ const labScript = "../../scripts/lab"
 
 // A lab is a network of hosts a to f, as scripts/lab says.
 type lab struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 }
 
 // newLab builds a lab for the length of a test.
-func newLab(t *testing.T) lab {
+func newLab(t testing.TB) lab {
 	t.Helper()
 	needRoot(t)
-	l := lab{t, fmt.Sprintf("vt%d-%s", os.Getpid(), strings.ToLower(t.Name()[4:]))}
+	l := lab{t, fmt.Sprintf("vt%d-%s", os.Getpid(), labName(t))}
 	command(t, labScript, "--name", l.name, "up")
 	t.Cleanup(func() { command(t, labScript, "--name", l.name, "down") })
 	return l
+}
+
+// labName is a test's name, as far as the names of namespaces can have it.
+func labName(t testing.TB) string {
+	name := strings.TrimPrefix(strings.TrimPrefix(t.Name(), "Test"), "Benchmark")
+	return strings.ReplaceAll(strings.ToLower(name), "/", "-")
 }
 
 // host is one of the lab's machines: a to d on 10.77.0.1 to 10.77.0.4, and e and f on 10.78.0.1 and 10.78.0.2.
@@ -58,7 +64,7 @@ func (l lab) host(letter string) host { return host{l.t, l.name + "-" + letter} 
 
 // A host is one machine of a lab.
 type host struct {
-	t *testing.T
+	t testing.TB
 	// name is that of its network namespace.
 	name string
 }
@@ -66,7 +72,7 @@ type host struct {
 // prefix runs a program on the host.
 func (h host) prefix() []string { return []string{"ip", "netns", "exec", h.name} }
 
-func command(t *testing.T, argv ...string) string {
+func command(t testing.TB, argv ...string) string {
 	t.Helper()
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {

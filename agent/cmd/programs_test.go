@@ -11,10 +11,12 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +62,7 @@ func program(name string) string { return filepath.Join(programs, name) }
 
 // A process is a program that runs. Its log is read as it comes.
 type process struct {
-	t     *testing.T
+	t     testing.TB
 	name  string
 	cmd   *exec.Cmd
 	ended chan struct{}
@@ -72,7 +74,7 @@ type process struct {
 
 // start runs a program with a JSON log until the end of the test. A prefix, such as `ip netns exec NAME`, which
 // becomes the program, may go before it.
-func start(t *testing.T, prefix []string, name string, args ...string) *process {
+func start(t testing.TB, prefix []string, name string, args ...string) *process {
 	t.Helper()
 	argv := append(append(append([]string{}, prefix...), program(name)), append(args, "--log-format", "json", "--log", "debug")...)
 	p := &process{t: t, name: name, ended: make(chan struct{}), news: make(chan struct{})}
@@ -163,7 +165,7 @@ func (p *process) await(text string) map[string]any {
 }
 
 // run runs a program to its end, and gives what it printed.
-func run(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
+func run(t testing.TB, name string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -178,7 +180,7 @@ func run(t *testing.T, name string, args ...string) (stdout, stderr string, code
 }
 
 // mustRun is run for what must succeed.
-func mustRun(t *testing.T, name string, args ...string) string {
+func mustRun(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, errs, code := run(t, name, args...)
 	if code != 0 {
@@ -190,7 +192,7 @@ func mustRun(t *testing.T, name string, args ...string) string {
 // site is a server's folders.
 type site struct{ state, media string }
 
-func newSite(t *testing.T) site {
+func newSite(t testing.TB) site {
 	t.Helper()
 	s := site{state: shortDir(t), media: t.TempDir()}
 	s.add(t, "1-red.png", color.RGBA{200, 0, 0, 255})
@@ -199,7 +201,7 @@ func newSite(t *testing.T) site {
 }
 
 // shortDir makes a folder whose path is short enough for a socket.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "vt")
 	if err != nil {
@@ -210,7 +212,7 @@ func shortDir(t *testing.T) string {
 }
 
 // add copies a picture of one colour into the media folder.
-func (s site) add(t *testing.T, name string, c color.Color) {
+func (s site) add(t testing.TB, name string, c color.Color) {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 160, 90))
 	for i := range 160 * 90 {
@@ -226,17 +228,36 @@ func (s site) add(t *testing.T, name string, c color.Color) {
 }
 
 // serve starts the site's server, and gives its session address.
-func (s site) serve(t *testing.T, listen string) (p *process, addr string) {
+func (s site) serve(t testing.TB, listen string, more ...string) (p *process, addr string) {
 	t.Helper()
-	p = start(t, nil, "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e",
-		"--listen", listen, "--ntp", "127.0.0.1:0", "--seconds", "2")
+	p = start(t, nil, "vitrine-server", append([]string{"run", "--state", s.state, "--media", s.media, "--site", "e2e",
+		"--listen", listen, "--ntp", "127.0.0.1:0", "--seconds", "2"}, more...)...)
 	addr, _ = p.await("Serving viewers")["server"].(string)
 	p.await("The programme is up to date")
 	return p, addr
 }
 
+// backup copies the site, as it is now, for a backup server.
+func (s site) backup(t testing.TB) site {
+	t.Helper()
+	copied := site{state: shortDir(t), media: s.media}
+	if err := os.CopyFS(copied.state, filesOnly{os.DirFS(s.state)}); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// filesOnly leaves out what can't be copied: a running server's socket.
+type filesOnly struct{ fs.FS }
+
+// ReadDir implements fs.ReadDirFS.
+func (f filesOnly) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(f.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Type()&fs.ModeSocket != 0 }), err
+}
+
 // token makes a join token and writes it into a file.
-func (s site) token(t *testing.T) string {
+func (s site) token(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
 	token := mustRun(t, "vitrine-server", "token", "create", "--state", s.state)

@@ -195,3 +195,19 @@ func TestSameServerByAnotherAddress(t *testing.T) {
 	default:
 	}
 }
+
+// A search that is stopped while servers keep it waiting ends at once.
+func TestSearchEnds(t *testing.T) {
+	c := with(t)
+	c.Servers = func() []Candidate { return []Candidate{{Addr: "a:1"}, {Addr: "b:1"}} }
+	dialled := make(chan string, 2)
+	c.Dial = func(ctx context.Context, _, addr string) (net.Conn, error) {
+		dialled <- addr
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	r := run(t, c)
+	<-dialled
+	<-dialled
+	r.stop()
+}

@@ -67,7 +67,7 @@ func (s *Session) open(ctx context.Context, conn *tls.Conn, c Candidate) (*link,
 		// New for each link: what wasn't acknowledged waits in the journal, and goes to whichever server is next.
 		Session:            state.NewInMemory(),
 		PacketTimeout:      ackTimeout,
-		PingHandler:        newPinger(s.paths.interval(c.Addr, s.config.KeepAlive), l.lose),
+		PingHandler:        l.pinger(),
 		OnPublishReceived:  []func(paho.PublishReceived) (bool, error){l.receive},
 		OnClientError:      l.lose,
 		OnServerDisconnect: func(d *paho.Disconnect) { l.lose(disconnected(d)) },
@@ -83,6 +83,13 @@ func (s *Session) open(ctx context.Context, conn *tls.Conn, c Candidate) (*link,
 		return nil, err
 	}
 	return l, nil
+}
+
+// pinger keeps the connection alive, as the way to the server needs it.
+func (l *link) pinger() *pinger {
+	s, addr := l.session, l.server.Addr
+	interval := func() time.Duration { return s.paths.interval(addr, s.config.KeepAlive) }
+	return newPinger(interval, func(rtt time.Duration) { s.paths.measured(addr, rtt) }, l.lose)
 }
 
 // connect sends CONNECT and waits for its answer.

@@ -83,6 +83,13 @@ func (p *paths) reached(addr string, rtt, keepAlive time.Duration) {
 	w.silent = time.Time{}
 }
 
+// measured notes how long an answer from addr took.
+func (p *paths) measured(addr string, rtt time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.get(addr).rtt = rtt
+}
+
 // wentSilent notes that the server at addr could not be heard any more on a connection.
 func (p *paths) wentSilent(addr string) {
 	p.mu.Lock()

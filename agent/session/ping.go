@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -18,7 +19,10 @@ var errSilent = errors.New("the server doesn't answer any more")
 // one that is half open is so noticed within one and a half of the keepalive. The library's own needs up to two. It is a
 // paho.Pinger.
 type pinger struct {
-	interval time.Duration
+	// interval says how long the connection may be silent now.
+	interval func() time.Duration
+	// answered is called with the time that an answer took.
+	answered func(time.Duration)
 	// lost is called with errSilent before the connection is closed.
 	lost func(error)
 
@@ -28,17 +32,19 @@ type pinger struct {
 	news     chan struct{}
 }
 
-func newPinger(interval time.Duration, lost func(error)) *pinger {
+func newPinger(interval func() time.Duration, answered func(time.Duration), lost func(error)) *pinger {
 	now := time.Now()
-	return &pinger{interval: interval, lost: lost, sent: now, received: now, news: make(chan struct{}, 1)}
+	return &pinger{interval: interval, answered: answered, lost: lost, sent: now, received: now, news: make(chan struct{}, 1)}
 }
 
-// Run asks for signs of life until ctx ends. keepAlive, in seconds, is what was agreed with the server: it is silent no longer than that.
+// Run asks for signs of life until ctx ends. keepAlive, in seconds, is what was agreed with the server: it is silent no longer than that. A server
+// that agrees to 0 wants no signs of life.
 func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error {
-	interval := p.interval
-	if agreed := time.Duration(keepAlive) * time.Second; agreed != 0 {
-		interval = min(interval, agreed)
+	if keepAlive == 0 {
+		keepAlive = math.MaxUint16 // this end wants one now and then
 	}
+	agreed := time.Duration(keepAlive) * time.Second
+	interval := min(p.interval(), agreed)
 	var writing sync.WaitGroup
 	defer writing.Wait() // the connection is closed when ctx ends, which ends a write
 	failed := make(chan error, 1)
@@ -58,7 +64,8 @@ func (p *pinger) Run(ctx context.Context, conn net.Conn, keepAlive uint16) error
 		now := time.Now()
 		switch {
 		case !asked.IsZero() && received.After(asked):
-			asked = time.Time{}
+			p.answered(received.Sub(asked))
+			asked, interval = time.Time{}, min(p.interval(), agreed)
 		case !asked.IsZero() && now.Sub(asked) >= interval/2:
 			p.lost(errSilent)
 			_ = conn.Close() // which ends a write that hangs

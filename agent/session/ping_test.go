@@ -14,7 +14,7 @@ import (
 func pinging(ctx context.Context, interval time.Duration, keepAlive uint16) (p *pinger, server net.Conn, ended <-chan error) {
 	viewer, server := net.Pipe()
 	done := make(chan error, 1)
-	p = newPinger(interval, func(error) {})
+	p = newPinger(func() time.Duration { return interval }, func(time.Duration) {}, func(error) {})
 	context.AfterFunc(ctx, func() { viewer.Close() })
 	go func() { done <- p.Run(ctx, viewer, keepAlive) }()
 	return p, server, done

@@ -177,6 +177,8 @@ func (s *Session) find(ctx context.Context) (*link, error) {
 	err = s.none()
 	for running := 0; candidates != nil || running > 0; {
 		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		case c, ok := <-candidates:
 			if !ok {
 				candidates = nil
