@@ -69,6 +69,8 @@ func (h host) find(ok func(listed) bool, args ...string) listed {
 type peer struct {
 	*bufio.Scanner
 	pipe *io.PipeReader
+	// stop ends it; the end of the test does too.
+	stop func()
 }
 
 // peer starts a program for the length of a test. Whoever doesn't want its lines discards them: it waits until they are read.
@@ -88,12 +90,13 @@ func (h host) peer(argv ...string) peer {
 		_ = c.Wait()
 		w.Close()
 	}()
-	h.t.Cleanup(func() {
+	stop := func() {
 		_ = c.Process.Kill()
 		r.Close()
 		<-ended
-	})
-	return peer{bufio.NewScanner(r), r}
+	}
+	h.t.Cleanup(stop)
+	return peer{bufio.NewScanner(r), r, stop}
 }
 
 // discard reads on, so that a program that writes much isn't held up. It ends with the peer.

@@ -70,6 +70,9 @@ func (s *Session) took(l *link) {
 			state, why = protocol.StateDegraded, failed
 			break
 		}
+		if state == protocol.StateDegraded {
+			why = fmt.Errorf("the main server %s has not answered yet", c.Addr)
+		}
 	}
 	s.set(state, l.server.Addr, why)
 	s.log.Info("The session is up (TLS 1.3, MQTT 5)", "server", l.server.Addr)
