@@ -69,6 +69,8 @@ func (h host) find(ok func(listed) bool, args ...string) listed {
 type peer struct {
 	*bufio.Scanner
 	pipe *io.PipeReader
+	// kill ends it at once, and waits for that.
+	kill func()
 }
 
 // peer starts a program for the length of a test. Whoever doesn't want its lines discards them: it waits until they are read.
@@ -88,12 +90,13 @@ func (h host) peer(argv ...string) peer {
 		_ = c.Wait()
 		w.Close()
 	}()
-	h.t.Cleanup(func() {
-		_ = c.Process.Kill()
+	kill := func() {
+		_ = c.Process.Kill() // it may have ended by itself
 		r.Close()
 		<-ended
-	})
-	return peer{bufio.NewScanner(r), r}
+	}
+	h.t.Cleanup(kill)
+	return peer{bufio.NewScanner(r), r, kill}
 }
 
 // discard reads on, so that a program that writes much isn't held up. It ends with the peer.

@@ -104,9 +104,9 @@ func refused(answer *http.Response, addr string, authorized bool) error {
 	r := &refusal{err: status, reason: fmt.Sprintf("did not connect to %s (%v)", addr, status), advice: adviceUnreachable}
 	_, port, _ := net.SplitHostPort(addr)
 	switch answer.StatusCode {
-	case http.StatusProxyAuthRequired:
-		r.unauthorized(schemes(answer.Header.Values("Proxy-Authenticate")), authorized)
-	case http.StatusForbidden, http.StatusUnauthorized:
+	case http.StatusProxyAuthRequired, http.StatusUnauthorized: // the latter by tinyproxy, for a wrong password
+		r.unauthorized(status, schemes(answer.Header.Values("Proxy-Authenticate")), authorized)
+	case http.StatusForbidden:
 		r.reason = fmt.Sprintf("refused to connect to %s (%v)", addr, status)
 		r.advice = fmt.Sprintf("have port %s allowed there for CONNECT; a server that is reached without the proxy goes into no_proxy", port)
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusInternalServerError:
@@ -118,17 +118,17 @@ func refused(answer *http.Response, addr string, authorized bool) error {
 	return r
 }
 
-// unauthorized explains a 407.
-func (r *refusal) unauthorized(offered []string, authorized bool) {
+// unauthorized explains a proxy that wants to know who asks.
+func (r *refusal) unauthorized(status statusError, offered []string, authorized bool) {
 	switch {
 	case len(offered) > 0 && !slices.Contains(offered, "Basic"):
-		r.reason = "wants authentication by " + strings.Join(offered, " or ") + ", which this viewer can't do (407 Proxy Authentication Required)"
+		r.reason = fmt.Sprintf("wants authentication by %s, which this viewer can't do (%v)", strings.Join(offered, " or "), status)
 		r.advice = "have it take Basic, or let this machine's address in without a password"
 	case authorized:
-		r.reason = "does not take this user name and password (407 Proxy Authentication Required)"
+		r.reason = fmt.Sprintf("does not take this user name and password (%v)", status)
 		r.advice = "check them in the proxy's address"
 	default:
-		r.reason = "wants a user name and password (407 Proxy Authentication Required)"
+		r.reason = fmt.Sprintf("wants a user name and password (%v)", status)
 		r.advice = "put them into its address, as in http://user:password@10.0.0.1:3128"
 	}
 }

@@ -26,6 +26,9 @@ func (d *Dialer) secure(conn net.Conn) (net.Conn, error) {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return nil, &refusal{reason: "does not speak TLS", advice: "write http:// in front of its address", err: err}
 	}
+	if isTimeout(err) {
+		return nil, &refusal{reason: "does not answer in TLS", advice: "if it is not to be spoken to over TLS, write http:// in front of its address", err: err}
+	}
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return nil, r
 	}

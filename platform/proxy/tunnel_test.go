@@ -115,6 +115,7 @@ func TestRefusals(t *testing.T) {
 		want   []string
 	}{
 		"password wanted": {"HTTP/1.1 407 TAUNT\r\nProxy-Authenticate: Basic realm=\"TAUNT, x\"\r\n\r\n", []string{"wants a user name and password", "http://user:password@"}},
+		"401":             {"HTTP/1.1 401 TAUNT\r\n\r\n", []string{"wants a user name and password (401 Unauthorized)"}},
 		"unspecific 407":  {"HTTP/1.1 407 TAUNT\r\n\r\n", []string{"wants a user name and password"}},
 		"other schemes":   {"HTTP/1.1 407 TAUNT\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM TAUNT==\r\n\r\n", []string{"Negotiate or NTLM", "can't do", "have it take Basic"}},
 		"port not allowed": {"HTTP/1.1 403 TAUNT\r\nContent-Length: 5\r\n\r\nTAUNT",
