@@ -129,6 +129,27 @@ func TestProxyThatRefuses(t *testing.T) {
 	}
 }
 
+// A proxy that the file doesn't name is taken from the environment, like every other program's. A mistake in it is named, and
+// nothing of its password.
+func TestProxyOfTheEnvironment(t *testing.T) {
+	l, s, _ := walled(t)
+	desk := l.host("a")
+	l.host("r").tinyproxy("right", 7237)
+	t.Setenv("HTTPS_PROXY", "http://lobby:SECRET@10.77.0.254:http")
+	_, errs, code := run(t, "vitrine", "run", "--state", t.TempDir(), "--page", "127.0.0.1:0")
+	if code != 1 || !strings.Contains(errs, "environment variable HTTPS_PROXY: this is not the address of a proxy") || strings.Contains(errs, "SECRET") {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+	t.Setenv("HTTPS_PROXY", "http://lobby:right@10.77.0.254:3128")
+	t.Setenv("NO_PROXY", "10.78.0.0/24")
+	viewer, _ := desk.view(s.token(t), "servers = [\"10.78.0.1\"]\n")
+	desk.failing("10.78.0.1:7237 can't be reached: no route")
+	viewer.kill()
+	t.Setenv("NO_PROXY", "")
+	desk.view(s.token(t), "servers = [\"10.78.0.1\"]\n")
+	desk.await("connected through the proxy", func(s agent.Status) bool { return connected(s) && s.Session.Proxy == "10.77.0.254:3128" })
+}
+
 // A proxy for the Internet, which knows nothing of this network, must not come between a viewer and the server in the same
 // room. If the network keeps its hosts apart, the proxy is the way after all.
 func TestServerInTheSameRoomNeedsNoProxy(t *testing.T) {
