@@ -15,7 +15,7 @@ import (
 )
 
 // needProgram skips a test that lacks a program of another author, and in CI fails it.
-func needProgram(t *testing.T, name, pack string) {
+func needProgram(t testing.TB, name, pack string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
 		return
@@ -108,7 +108,7 @@ func discard(p peer) {
 }
 
 // awaitLine reads until a line has all of these in it. A peer that says nothing more is given up in the end.
-func awaitLine(t *testing.T, p peer, parts ...string) string {
+func awaitLine(t testing.TB, p peer, parts ...string) string {
 	t.Helper()
 	late := time.AfterFunc(patience, func() { p.pipe.Close() })
 	defer late.Stop()

@@ -43,7 +43,7 @@ func (h host) tinyproxy(password string, ports ...int) peer {
 }
 
 // written is a file with that text.
-func written(t *testing.T, name, text string) string {
+func written(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

@@ -76,7 +76,7 @@ func (h host) squid(address string) (authority string) {
 
 // corporateCertificates makes, in a folder, an authority (authority.pem, and with its key ca.pem) and its certificate for a proxy
 // at that address (proxy.pem, with its key).
-func corporateCertificates(t *testing.T, dir string, address net.IP) {
+func corporateCertificates(t testing.TB, dir string, address net.IP) {
 	t.Helper()
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Corp Proxy CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
