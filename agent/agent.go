@@ -6,6 +6,7 @@ package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ import (
 	"vitrine/discovery"
 	"vitrine/platform/clock"
 	"vitrine/platform/device"
+	"vitrine/platform/proxy"
 	"vitrine/platform/wake"
 )
 
@@ -51,6 +53,8 @@ type Config struct {
 	Discovery config.Discovery
 	// Session says how the session is kept.
 	Session config.Session
+	// Network says what the network asks of connections to servers.
+	Network config.Network
 	// Page is the loopback "host:port" of the player page.
 	Page string
 	// WakePorts are the UDP ports on which magic packets are awaited.
@@ -80,6 +84,9 @@ type Agent struct {
 	session  *session.Session
 	wake     *wake.Listener
 	faults   *faults
+	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
+	dialer *proxy.Dialer
+	roots  *x509.CertPool
 	// client finds servers.
 	client *discovery.Client
 
@@ -94,7 +101,7 @@ type Agent struct {
 	found map[string][]string
 }
 
-// New builds a viewer from its state folder. It fails only if that folder can't be used.
+// New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
 func New(c Config) (*Agent, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -106,7 +113,10 @@ func New(c Config) (*Agent, error) {
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
-	// The port first: a viewer that can't show its page must leave no trace.
+	if err := a.openNetwork(); err != nil {
+		return nil, err
+	}
+	// The port before the state: a viewer that can't show its page must leave no trace.
 	if err := a.openPlayer(); err != nil {
 		return nil, err
 	}
@@ -144,7 +154,9 @@ func defaultName(hostname string) string {
 }
 
 func (a *Agent) openIdentity() (err error) {
-	a.identity, err = identity.Open(filepath.Join(a.config.State, "identity"), a.log)
+	if a.identity, err = identity.Open(filepath.Join(a.config.State, "identity"), a.log); err == nil {
+		a.identity.Dial = a.dialer.DialContext
+	}
 	return err
 }
 
@@ -192,6 +204,7 @@ func (a *Agent) openSession() (err error) {
 		Servers:  a.knownServers,
 		Place:    a.place,
 		Discover: a.discover,
+		Dial:     a.dialer.DialContext,
 		Report:   a.report,
 		Desired:  a.desired,
 		Commands: a.commands(),

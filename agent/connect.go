@@ -5,14 +5,18 @@ import (
 	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
 	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
 	"vitrine/platform/clock"
+	"vitrine/platform/network"
+	"vitrine/platform/proxy"
 )
 
 // viewerIdentity is the identity as the session sees it.
@@ -83,6 +87,37 @@ func (a *Agent) contentBases() []string {
 	return []string{protocol.ContentURL(a.contentServer, "")}
 }
 
+// openNetwork makes what connects to servers.
+func (a *Agent) openNetwork() (err error) {
+	n := a.config.Network
+	if a.roots, err = proxy.ReadRoots(n.CAFiles); err != nil {
+		return fmt.Errorf("network.ca_files: %w", err)
+	}
+	a.dialer, err = proxy.New(proxy.Config{
+		Proxy:  n.Proxy.Reveal(),
+		Exempt: n.NoProxy,
+		Roots:  a.roots,
+		Now:    a.certificateTime,
+		Near:   a.isNear,
+	})
+	if err != nil {
+		return fmt.Errorf("network.proxy: %w", err)
+	}
+	if through := a.dialer.Proxy(); through != "" {
+		a.log.Info("Servers that are not on this network are reached through a proxy", "proxy", through)
+	}
+	return nil
+}
+
+// isNear tells whether an address is on a network that this machine is on.
+func (a *Agent) isNear(addr netip.Addr) bool {
+	near, err := network.Connected(addr)
+	if err != nil {
+		a.log.Debug("The machine's networks can't be listed", "err", err)
+	}
+	return near
+}
+
 // Times of content connections.
 const (
 	contentIdle    = time.Minute
@@ -100,6 +135,9 @@ func (a *Agent) contentTransport() http.RoundTripper {
 		DisableCompression:    true,
 	}
 	public := http.DefaultTransport.(*http.Transport).Clone()
+	public.Proxy = nil // the dialer's business
+	public.DialContext = a.dialer.DialContext
+	public.TLSClientConfig = &tls.Config{RootCAs: a.roots, Time: a.clock.Now}
 	public.DisableCompression = true
 	public.ResponseHeaderTimeout = contentConnect
 	return &contentTransport{agent: a, site: site, public: public}
@@ -112,7 +150,16 @@ func (a *Agent) dialContent(ctx context.Context, network, addr string) (net.Conn
 	}
 	ctx, cancel := context.WithTimeout(ctx, contentConnect)
 	defer cancel()
-	return (&tls.Dialer{Config: config}).DialContext(ctx, network, addr)
+	conn, err := a.dialer.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
 }
 
 // contentTransport chooses between the two by the host.

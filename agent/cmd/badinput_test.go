@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,6 +42,10 @@ func TestMistakesChangeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := shortDir(t)
+	noCA := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(noCA, []byte("[network]\nca_files = ["+strconv.Quote(file)+"]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		program string
 		args    []string
@@ -74,6 +79,7 @@ func TestMistakesChangeNothing(t *testing.T) {
 		"token file missing":        {"vitrine", []string{"run", "--state", fresh + "/v", "--token-file", fresh + "/none"}, 1, []string{fresh + "/none"}},
 		"token damaged":             {"vitrine", []string{"run", "--state", fresh + "/v", "--token", "vitrine1.abc.def"}, 1, []string{"token create"}},
 		"misspelt setting":          {"vitrine", []string{"run", "--state", fresh + "/v", "--config", file}, 1, []string{file, "line 2", "nmae"}},
+		"no CA in a CA file":        {"vitrine", []string{"run", "--state", fresh + "/v", "--page", "127.0.0.1:0", "--config", noCA}, 1, []string{"network.ca_files", file, "no certificate"}},
 		"settings missing":          {"vitrine", []string{"run", "--config", fresh + "/none.toml"}, 1, []string{"none.toml"}},
 		"unknown option":            {"vitrine", []string{"run", "--colour"}, 2, []string{"colour", "--help"}},
 		"unknown command":           {"vitrine", []string{"paly"}, 2, []string{"paly", "--help"}},

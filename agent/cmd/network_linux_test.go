@@ -153,7 +153,7 @@ func TestNamesFail(t *testing.T) {
 	}
 	p.generation = p.screen.await("connected by name", named).Content.Generation.String()
 
-	dns.stop()
+	dns.kill()
 	p.main.kill()
 	p.screen.await("offline", func(s agent.Status) bool { return !connected(s) })
 	p.main.start(t)

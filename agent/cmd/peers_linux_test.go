@@ -15,7 +15,7 @@ import (
 )
 
 // needProgram skips a test that lacks a program of another author, and in CI fails it.
-func needProgram(t *testing.T, name, pack string) {
+func needProgram(t testing.TB, name, pack string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
 		return
@@ -69,8 +69,8 @@ func (h host) find(ok func(listed) bool, args ...string) listed {
 type peer struct {
 	*bufio.Scanner
 	pipe *io.PipeReader
-	// stop ends it; the end of the test does too.
-	stop func()
+	// kill ends it at once, and waits for that.
+	kill func()
 }
 
 // peer starts a program for the length of a test. Whoever doesn't want its lines discards them: it waits until they are read.
@@ -90,13 +90,13 @@ func (h host) peer(argv ...string) peer {
 		_ = c.Wait()
 		w.Close()
 	}()
-	stop := func() {
-		_ = c.Process.Kill()
+	kill := func() {
+		_ = c.Process.Kill() // it may have ended by itself
 		r.Close()
 		<-ended
 	}
-	h.t.Cleanup(stop)
-	return peer{bufio.NewScanner(r), r, stop}
+	h.t.Cleanup(kill)
+	return peer{bufio.NewScanner(r), r, kill}
 }
 
 // discard reads on, so that a program that writes much isn't held up. It ends with the peer.
@@ -108,7 +108,7 @@ func discard(p peer) {
 }
 
 // awaitLine reads until a line has all of these in it. A peer that says nothing more is given up in the end.
-func awaitLine(t *testing.T, p peer, parts ...string) string {
+func awaitLine(t testing.TB, p peer, parts ...string) string {
 	t.Helper()
 	late := time.AfterFunc(patience, func() { p.pipe.Close() })
 	defer late.Stop()

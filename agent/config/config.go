@@ -17,6 +17,7 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/discovery"
+	"vitrine/platform/proxy"
 )
 
 // MaxSize is the largest file that Parse takes, in bytes.
@@ -35,6 +36,13 @@ type file struct {
 	Location  string `toml:"location"`
 	Discovery search `toml:"discovery"`
 	Session   line   `toml:"session"`
+	Network   lan    `toml:"network"`
+}
+
+type lan struct {
+	Proxy   string   `toml:"proxy"`
+	NoProxy []string `toml:"no_proxy"`
+	CAFiles []string `toml:"ca_files"`
 }
 
 type line struct {
@@ -76,6 +84,20 @@ type Config struct {
 	Discovery Discovery
 	// Session says how the session is kept.
 	Session Session
+	// Network says what the network asks of connections.
+	Network Network
+}
+
+// Network says what the network asks of connections to servers.
+type Network struct {
+	// Proxy is the URL of the HTTP proxy by which servers on other networks are reached; a secret, since it may have a password
+	// in it. Its zero value means none.
+	Proxy protocol.Secret
+	// NoProxy are the targets for which it isn't used, as in the environment variable NO_PROXY.
+	NoProxy []string
+	// CAFiles are files with authorities, in PEM form, that are believed beside the system's: by a proxy that speaks TLS, and by
+	// sources of content outside the site.
+	CAFiles []string
 }
 
 // Session says how the session is kept. 0 leaves a choice to the agent.
@@ -168,6 +190,9 @@ func (f file) check() (Config, error) {
 	if c.Session, err = f.Session.check(); err != nil {
 		return Config{}, err
 	}
+	if c.Network, err = f.Network.check(); err != nil {
+		return Config{}, err
+	}
 	for _, p := range f.Wake.Ports {
 		if p < 1 || p > 65535 {
 			return Config{}, fmt.Errorf("wake.ports: %d is not a port; want 1 to 65535", p)
@@ -183,6 +208,26 @@ func (l line) check() (s Session, err error) {
 	}
 	s.ReturnAfter, err = seconds("session.return_after", l.ReturnAfter, 1, 86400)
 	return s, err
+}
+
+func (l lan) check() (Network, error) {
+	n := Network{Proxy: protocol.NewSecret(l.Proxy), NoProxy: l.NoProxy, CAFiles: l.CAFiles}
+	if l.Proxy != "" {
+		if err := proxy.Check(l.Proxy); err != nil {
+			return Network{}, fmt.Errorf("network.proxy: %w", err)
+		}
+	}
+	for i, s := range l.NoProxy {
+		if err := proxy.CheckExempt(s); err != nil {
+			return Network{}, fmt.Errorf("network.no_proxy[%d]: %w", i, err)
+		}
+	}
+	for i, file := range l.CAFiles {
+		if file == "" {
+			return Network{}, fmt.Errorf("network.ca_files[%d]: want the name of a file", i)
+		}
+	}
+	return n, nil
 }
 
 // seconds checks a setting in seconds; nil is one that isn't there.

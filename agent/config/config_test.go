@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -33,6 +34,11 @@ ports = [9, 7009]
 keepalive = 20
 return_after = 90
 
+[network]
+proxy = "http://lobby:TOPSECRET@10.0.0.1:3128"
+no_proxy = [".example", "10.0.0.0/8"]
+ca_files = ["/etc/vitrine/proxy-ca.pem"]
+
 [discovery]
 hosts = ["signage.example", "10.2.0.0/24"]
 proxies = ["10.0.0.9"]
@@ -49,6 +55,9 @@ announce = true
 		State:   "/data/vitrine", Page: "127.0.0.1:8080", Log: "debug", WakePorts: []uint16{9, 7009},
 		Location: protocol.Location{"building-a", "floor 2"},
 		Session:  config.Session{KeepAlive: 20 * time.Second, ReturnAfter: 90 * time.Second},
+		Network: config.Network{
+			Proxy: protocol.NewSecret("http://lobby:TOPSECRET@10.0.0.1:3128"), NoProxy: []string{".example", "10.0.0.0/8"}, CAFiles: []string{"/etc/vitrine/proxy-ca.pem"},
+		},
 		Discovery: config.Discovery{
 			Hosts: []string{"signage.example", "10.2.0.0/24"}, Proxies: []string{"10.0.0.9"}, Interfaces: []string{"eth0"}, SourcePort: 3703, Announce: true,
 		},
@@ -56,6 +65,9 @@ announce = true
 	secrets := cmp.Comparer(func(a, b protocol.Secret) bool { return a.Equal(b) })
 	if diff := cmp.Diff(want, got, secrets); diff != "" {
 		t.Error(diff)
+	}
+	if text := fmt.Sprintf("%+v", got); strings.Contains(text, "TOPSECRET") {
+		t.Errorf("the password prints: %s", text)
 	}
 	if got, err := config.Parse(nil); err != nil || !cmp.Equal(got, config.Config{}, secrets) {
 		t.Errorf("an empty file: %+v, %v", got, err)
@@ -80,6 +92,10 @@ func TestParseNamesTheMistake(t *testing.T) {
 		"host":         {"[discovery]\nhosts = [\"10.2.0.0/8\"]\n", "discovery.hosts[0]: the network has more than 256"},
 		"proxy":        {"[discovery]\nproxies = [\"http://x\"]\n", "discovery.proxies[0]"},
 		"source port":  {"[discovery]\nsource_port = 70000\n", "discovery.source_port"},
+		"web proxy":    {"[network]\nproxy = \"http://a:" + secret + "@10.0.0.1:http\"\n", "network.proxy: this is not the address of a proxy"},
+		"web proxy's":  {"[network]\nproxy = \"socks5://a:" + secret + "@10.0.0.1\"\n", "\"socks5\" are not supported"},
+		"not proxied":  {"[network]\nno_proxy = [\"10.0.0.0/8\", \"10.0.0.0/\"]\n", "network.no_proxy[1]"},
+		"CA file":      {"[network]\nca_files = [\"\"]\n", "network.ca_files[0]"},
 		"large":        {strings.Repeat("#", config.MaxSize+1), "limit"},
 		"curly quotes": {"name = “Lobby”\n", "line 1"},
 	} {

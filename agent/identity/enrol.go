@@ -51,7 +51,7 @@ func (id *Identity) Enrol(ctx context.Context, addr string, token protocol.JoinT
 	if err != nil {
 		return err
 	}
-	answer, err := post(ctx, addr, protocol.PathEnroll, pinnedTLS(token.CA, clock), body)
+	answer, err := id.post(ctx, addr, protocol.PathEnroll, pinnedTLS(token.CA, clock), body)
 	if err != nil {
 		return err
 	}
@@ -67,10 +67,10 @@ func certificateRequest(key crypto.Signer) (string, error) {
 }
 
 // post sends a request for a certificate to addr.
-func post(ctx context.Context, addr, path string, config *tls.Config, body []byte) (protocol.EnrollResponse, error) {
+func (id *Identity) post(ctx context.Context, addr, path string, config *tls.Config, body []byte) (protocol.EnrollResponse, error) {
 	transport := &http.Transport{
 		DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&tls.Dialer{Config: config}).DialContext(ctx, network, addr)
+			return id.dial(ctx, network, addr, config)
 		},
 	}
 	defer transport.CloseIdleConnections()
@@ -97,6 +97,23 @@ func post(ctx context.Context, addr, path string, config *tls.Config, body []byt
 		return protocol.EnrollResponse{}, fmt.Errorf("the server's answer can't be read: %w", err)
 	}
 	return answer, nil
+}
+
+// dial makes a TLS connection to addr.
+func (id *Identity) dial(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {
+	if id.Dial == nil {
+		return (&tls.Dialer{Config: config}).DialContext(ctx, network, addr)
+	}
+	conn, err := id.Dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
 }
 
 // refusal tells a refusal of this viewer from a server that can't answer now.

@@ -6,6 +6,7 @@
 package identity
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -20,6 +21,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +60,9 @@ type Enrolment struct {
 
 // An Identity is the viewer's own. It is safe for concurrent use.
 type Identity struct {
+	// Dial makes TCP connections to servers; nil makes them directly. It is set before the first use or not at all.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 	dir string
 	log *slog.Logger
 	// key is the viewer's first, for its enrolment.

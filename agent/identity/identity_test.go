@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -276,5 +278,59 @@ func TestDamagedFilesAreSetAside(t *testing.T) {
 	}
 	if _, err := open(t, t.TempDir()).ClientTLS(now); err == nil {
 		t.Error("a configuration before the enrolment")
+	}
+}
+
+// A proxy that looks into TLS connections shows certificates of its own, with the names of the real ones. The person who can
+// change that is told what it is, not that the viewer belongs to another site.
+func TestInspectedConnectionIsNamed(t *testing.T) {
+	north := newAuthority(t, "north")
+	addr := north.listen(x509.ExtKeyUsageServerAuth, time.Now().Add(-time.Hour), soon, north.enrolment(nil))
+	enrolled, fresh := open(t, t.TempDir()), open(t, t.TempDir())
+	if err := enrolled.Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, imitated := range []string{"north", "", "Example Inc"} {
+		inspector := newAuthority(t, "Corp")
+		inspector.cert.Subject = pkix.Name{CommonName: "Corp Proxy CA"}
+		inspector.cert.RawSubject = nil
+		inspector.site = imitated
+		spy := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") })
+		addr := inspector.listen(x509.ExtKeyUsageServerAuth, time.Now().Add(-time.Hour), soon, spy)
+		for name, err := range map[string]error{
+			"enrolment": fresh.Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, now),
+			"renewal":   enrolled.Renew(t.Context(), addr, protocol.Device{}, now),
+		} {
+			_, ok := errors.AsType[*identity.TrustError](err)
+			if !ok || !strings.Contains(err.Error(), `(certificate of "Corp Proxy CA")`) || !strings.Contains(err.Error(), "TLS inspection") {
+				t.Errorf("%s, imitating %q: %v", name, imitated, err)
+			}
+		}
+	}
+}
+
+// What dials for the identity is used for both requests, and its errors come back whole.
+func TestDial(t *testing.T) {
+	north := newAuthority(t, "north")
+	addr := north.listen(x509.ExtKeyUsageServerAuth, time.Now().Add(-time.Hour), soon, north.enrolment(nil))
+	id := open(t, t.TempDir())
+	wrong := errors.New("the proxy is closed today")
+	id.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, wrong }
+	if err := id.Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, now); !errors.Is(err, wrong) {
+		t.Errorf("enrolment: %v", err)
+	}
+	var dialled []string
+	id.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialled = append(dialled, addr)
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
+	}
+	if err := id.Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := id.Renew(t.Context(), addr, protocol.Device{}, now); err != nil {
+		t.Fatal(err)
+	}
+	if len(dialled) != 2 || dialled[0] != addr || dialled[1] != addr {
+		t.Errorf("dialled %v", dialled)
 	}
 }

@@ -54,7 +54,7 @@ func (id *Identity) Renew(ctx context.Context, addr string, device protocol.Devi
 	if err != nil {
 		return err
 	}
-	answer, err := post(ctx, addr, protocol.PathRenew, config, body)
+	answer, err := id.post(ctx, addr, protocol.PathRenew, config, body)
 	if err != nil {
 		return err
 	}

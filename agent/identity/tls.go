@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"vitrine/agent/protocol"
@@ -52,6 +54,9 @@ func pinnedTLS(pin protocol.Pin, clock Time) *tls.Config {
 				return checkServer(certs, roots, siteOf(cert), clock)
 			}
 		}
+		if resigned(certs[0]) {
+			return &TrustError{Reason: inspected(certs[0])}
+		}
 		return &TrustError{
 			Site:   siteOf(certs[0]),
 			Reason: fmt.Sprintf("the server belongs to site %q, whose CA is not the one in the join token; use a token of this site", siteOf(certs[0])),
@@ -91,6 +96,8 @@ func checkServer(certs []*x509.Certificate, roots *x509.CertPool, site string, c
 	var unknown x509.UnknownAuthorityError
 	reason := fmt.Sprintf("the server's certificate is not valid: %v", err)
 	switch {
+	case errors.As(err, &unknown) && resigned(leaf):
+		return &TrustError{Reason: inspected(leaf)}
 	case errors.As(err, &unknown) && other != site:
 		reason = fmt.Sprintf("certificate is for site %q, this viewer belongs to %q; enrol it again with a token of that site, or give it a server of its own", other, site)
 	case errors.As(err, &unknown):
@@ -100,6 +107,24 @@ func checkServer(certs []*x509.Certificate, roots *x509.CertPool, site string, c
 			leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly), now.Format(time.DateTime))
 	}
 	return &TrustError{Site: other, Reason: reason}
+}
+
+// resigned tells whether a certificate that isn't believed can't be any site's: the CA of a site is called after it, as
+// everything is that the CA signs. What opens TLS connections on the way, to look into them, keeps at most the name of what it
+// imitates.
+func resigned(leaf *x509.Certificate) bool {
+	site := siteOf(leaf)
+	return site == "" || !slices.Contains(leaf.Issuer.Organization, site)
+}
+
+// inspected says what to do about such a certificate.
+func inspected(leaf *x509.Certificate) string {
+	by := leaf.Issuer.CommonName
+	if by == "" {
+		by = strings.Join(leaf.Issuer.Organization, ", ")
+	}
+	return fmt.Sprintf("the connection is opened by something on the way, or leads to no server of a Vitrine site (certificate of %.80q); "+
+		"have this server exempted from TLS inspection on the proxy or firewall, or correct its address", by)
 }
 
 // siteOf is the site that a certificate names: its organisation.

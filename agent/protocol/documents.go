@@ -102,6 +102,8 @@ type SessionStatus struct {
 	State string `json:"state"`
 	// Server is the "host:port" that the viewer is connected or connecting to.
 	Server string `json:"server,omitempty"`
+	// Proxy is the "host:port" of the HTTP proxy through which it is; empty without one.
+	Proxy string `json:"proxy,omitempty"`
 	// Since is when the state was entered.
 	Since time.Time `json:"since"`
 	// Error is why the last try failed, or why the session is degraded, in a technician's words.

@@ -9,12 +9,17 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"vitrine/platform/proxy"
 )
 
 // explain puts a failure in a technician's words. Errors that others made for people go through as they are.
 func explain(err error) string {
 	if err == nil {
 		return ""
+	}
+	if e, ok := errors.AsType[*proxy.Error](err); ok {
+		return e.Error()
 	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {

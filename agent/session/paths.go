@@ -27,6 +27,8 @@ type path struct {
 	// silent is when the last connection went silent; zero if it ended otherwise.
 	silent time.Time
 	rtt    time.Duration
+	// proxy is the "host:port" of the proxy that the last connection went through; empty if none.
+	proxy string
 	// plain means that the broker keeps no retained messages.
 	plain bool
 }
@@ -95,6 +97,22 @@ func (p *paths) wentSilent(addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.get(addr).silent = time.Now()
+}
+
+// goes notes through which proxy the last connection to addr went, and through tells it; empty if there was none.
+func (p *paths) goes(addr, proxy string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.get(addr).proxy = proxy
+}
+
+func (p *paths) through(addr string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.known[addr]; w != nil {
+		return w.proxy
+	}
+	return ""
 }
 
 // noRetain notes that the broker at addr keeps no retained messages, and retains tells it.

@@ -236,6 +236,7 @@ func (s *Session) dial(ctx context.Context, addr string, config *tls.Config) (*t
 		}
 		return nil, err
 	}
+	s.paths.goes(addr, proxyOf(raw))
 	s.paths.reached(addr, rtt, s.config.KeepAlive)
 	return conn, nil
 }
@@ -245,7 +246,7 @@ func (s *Session) connectTCP(ctx context.Context, addr string) (net.Conn, error)
 	conn, err := s.config.Dial(ctx, "tcp", addr)
 	_, unresolved := errors.AsType[*net.DNSError](err)
 	switch {
-	case err == nil:
+	case err == nil && proxyOf(conn) == "":
 		s.resolve(addr, conn.RemoteAddr().String())
 	case unresolved:
 		s.mu.Lock()
@@ -259,11 +260,17 @@ func (s *Session) connectTCP(ctx context.Context, addr string) (net.Conn, error)
 	return conn, err
 }
 
-// resolve remembers the address behind a name. Behind a proxy it is the proxy's, which is not worth remembering.
+// proxyOf is the "host:port" of the proxy that a connection goes through; empty if there is none.
+func proxyOf(conn net.Conn) string {
+	if through, ok := conn.(interface{ Proxy() string }); ok {
+		return through.Proxy()
+	}
+	return ""
+}
+
+// resolve remembers the address behind a name.
 func (s *Session) resolve(addr, is string) {
-	_, port, _ := net.SplitHostPort(addr)
-	_, isPort, _ := net.SplitHostPort(is)
-	if addr == is || port != isPort {
+	if addr == is {
 		return
 	}
 	s.mu.Lock()

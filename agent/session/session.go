@@ -376,7 +376,7 @@ func (s *Session) awaitApproval(ctx context.Context, addr string, pending error)
 // set changes the state.
 func (s *Session) set(state, server string, err error) {
 	s.mu.Lock()
-	next := protocol.SessionStatus{State: state, Server: server, Since: time.Now().UTC(), Error: s.status.Error}
+	next := protocol.SessionStatus{State: state, Server: server, Since: time.Now().UTC(), Error: s.status.Error, Proxy: s.paths.through(server)}
 	switch {
 	case err != nil:
 		next.Error = explain(err)

@@ -81,3 +81,21 @@ func Addresses() ([]netip.Addr, error) {
 	}
 	return addrs, nil
 }
+
+// Connected tells whether addr is in a network that this machine is on itself, so that no router is between the two. Loopback
+// doesn't count.
+func Connected(addr netip.Addr) (bool, error) {
+	interfaces, err := Interfaces()
+	if err != nil {
+		return false, err
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, i := range interfaces {
+		for _, p := range i.Addrs {
+			if i.Up && !i.Loopback && p.Contains(addr) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}

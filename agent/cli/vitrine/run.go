@@ -16,6 +16,7 @@ import (
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
 	"vitrine/platform/notify"
+	"vitrine/platform/proxy"
 	"vitrine/platform/service"
 )
 
@@ -27,7 +28,8 @@ var runCommand = cli.Command{
 	Summary: "play: find the server, fetch the programme, show it on the local page",
 	Usage:   "[OPTIONS]",
 	Help: `What is on disk plays at once, with or without a server. Settings come from the file that
---config names (` + defaultConfig + ` if it exists); options given here come before it.`,
+--config names (` + defaultConfig + ` if it exists); options given here come before it. A
+proxy that it doesn't name is taken from the environment: HTTPS_PROXY and NO_PROXY.`,
 }
 
 // runOptions are the options of `vitrine run`.
@@ -116,9 +118,29 @@ func (o *runOptions) settings() (config.Config, error) {
 			return c, err
 		}
 	}
+	if c.Network, err = orEnvironment(c.Network); err != nil {
+		return c, err
+	}
 	c.State = first(o.state, c.State, defaultState())
 	c.Page = first(o.page, c.Page, defaultPage())
 	return c, nil
+}
+
+// orEnvironment takes what the file doesn't say about proxies from the environment: NO_PROXY belongs to HTTPS_PROXY, and not to a
+// proxy of the file.
+func orEnvironment(n config.Network) (config.Network, error) {
+	url, exempt := proxy.Environment(os.Getenv)
+	if n.Proxy.Reveal() != "" || url == "" {
+		return n, nil
+	}
+	if err := proxy.Check(url); err != nil {
+		return n, fmt.Errorf("environment variable HTTPS_PROXY: %w", err)
+	}
+	n.Proxy = protocol.NewSecret(url)
+	if len(n.NoProxy) == 0 {
+		n.NoProxy = exempt
+	}
+	return n, nil
 }
 
 // readConfig reads the settings file; without a name, the usual one if it exists.
@@ -181,7 +203,7 @@ func first(values ...string) string {
 func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p *progress) error {
 	a, err := agent.New(agent.Config{
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
-		Location: c.Location, Discovery: c.Discovery, Session: c.Session,
+		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {

@@ -83,6 +83,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 	if s.Session.Server != "" {
 		session += " to " + s.Session.Server
 	}
+	if s.Session.Proxy != "" {
+		session += " through the proxy " + s.Session.Proxy
+	}
 	if s.Site != "" {
 		session += ", site " + s.Site
 	}

@@ -1,0 +1,95 @@
+package agent_test
+
+import (
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vitrine/agent"
+	"vitrine/agent/config"
+	"vitrine/agent/protocol"
+)
+
+// cdn is a web server, and a proxy as the only way there. It gives the proxy's address, and the file with the authority that
+// the server is believed by.
+func cdn(t *testing.T) (proxy, authority string) {
+	t.Helper()
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "a film") }))
+	t.Cleanup(web.Close)
+	gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Host != "cdn.example.com:443" {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		far, err := net.Dial("tcp", web.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer far.Close()
+		w.WriteHeader(http.StatusOK)
+		near, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer near.Close()
+		go func() {
+			_, _ = io.Copy(far, buffered)
+			far.Close()
+		}()
+		_, _ = io.Copy(near, far)
+	}))
+	t.Cleanup(gate.Close)
+	authority = filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	if err := os.WriteFile(authority, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return gate.URL, authority
+}
+
+// Content from outside the site comes through the proxy too, and from a server whose certificate is made on the way if its
+// authority is in the settings.
+func TestPublicContentThroughProxy(t *testing.T) {
+	proxy, authority := cdn(t)
+	for name, c := range map[string]struct {
+		files []string
+		want  string
+	}{
+		"with the authority": {[]string{authority}, ""},
+		"without":            {nil, "unknown authority"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := agent.New(agent.Config{
+				State: t.TempDir(), Page: "127.0.0.1:0",
+				Network: config.Network{Proxy: protocol.NewSecret(proxy), CAFiles: c.files},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Close()
+			client := &http.Client{Transport: a.ContentTransport()}
+			resp, err := client.Get("https://cdn.example.com/film")
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if got, err := io.ReadAll(resp.Body); string(got) != "a film" || err != nil {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+}

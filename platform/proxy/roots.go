@@ -1,0 +1,31 @@
+package proxy
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ReadRoots are the system's authorities and those in files, in PEM form: what a network adds that opens TLS connections on the
+// way, or whose proxy has a certificate of its own making. Without files it gives nil, which stands for the system's everywhere.
+// The error names the file.
+func ReadRoots(files []string) (*x509.CertPool, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool() // a system without any
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err == nil && !roots.AppendCertsFromPEM(data) {
+			err = errors.New("there is no certificate in PEM form in it")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("CA file %s: %w", file, err)
+		}
+	}
+	return roots, nil
+}
