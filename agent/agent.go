@@ -95,6 +95,8 @@ type Agent struct {
 	sync *protocol.SyncStatus
 	// contentServer is the "host:port" of the session's server, and stays when the session is lost.
 	contentServer string
+	// code is the pairing code while a person must approve this viewer; empty otherwise.
+	code string
 	// up is true while there is a session.
 	up bool
 	// found has the addresses of the servers that were found, by endpoint reference.

@@ -14,6 +14,7 @@ import (
 
 	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
+	"vitrine/agent/session"
 	"vitrine/platform/clock"
 	"vitrine/platform/network"
 	"vitrine/platform/proxy"
@@ -33,35 +34,77 @@ func (v viewerIdentity) TLS(protocols ...string) (*tls.Config, error) {
 	return v.identity.ClientTLS(v.certificateTime, protocols...)
 }
 
-// errNoToken is all that a viewer without a token can say; an installer reads it.
-var errNoToken = errors.New("this viewer has no join token: make one with `vitrine-server token create`, and put it into vitrine.toml or give it with --token")
-
-// Enrol uses the join token.
+// Enrol uses the join token, or without one asks for a person's approval.
 func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
-	if v.config.Token == nil {
-		return errNoToken
+	if v.config.Token == nil || v.pairing() {
+		return v.pair(ctx, addr)
 	}
 	err := v.identity.Enrol(ctx, addr, *v.config.Token, v.config.Name, v.device, v.certificateTime)
-	if err != nil {
+	if err == nil {
+		v.enrolled(addr, "with the join token")
+	}
+	return err
+}
+
+func (v viewerIdentity) enrolled(addr, how string) {
+	e, _ := v.identity.Enrolment()
+	v.log.Info("Enrolled at site "+quote(e.Site)+" "+how, "server", addr, "viewer", e.Name)
+	v.showState()
+}
+
+// pair asks for a person's approval, and shows the code that this person is to compare.
+func (v viewerIdentity) pair(ctx context.Context, addr string) error {
+	err := v.identity.Pair(ctx, addr, v.config.Name, v.device, v.certificateTime)
+	var pending *identity.PendingError
+	if !errors.As(err, &pending) {
+		v.setPairing("")
+		if err == nil {
+			v.enrolled(addr, "by its pairing code")
+		}
 		return err
 	}
-	e, _ := v.identity.Enrolment()
-	v.log.Info("Enrolled at site "+quote(e.Site)+" with the join token", "server", addr, "viewer", e.Name)
-	v.showState()
-	return nil
+	if v.setPairing(pending.Code) {
+		v.log.Info("This viewer waits for approval: compare its code with the one at the site", "code", pending.Code, "site", pending.Site, "server", addr)
+	}
+	return fmt.Errorf("%w: %w", session.ErrPending, err)
+}
+
+// setPairing shows a code, or none; it tells whether that is news.
+func (a *Agent) setPairing(code string) bool {
+	a.mu.Lock()
+	news := a.code != code
+	a.code = code
+	a.mu.Unlock()
+	if news {
+		a.showState()
+	}
+	return news
+}
+
+// pairing tells whether the viewer waits for approval.
+func (a *Agent) pairing() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.code != ""
 }
 
 // Renew has the certificate renewed. A viewer that is refused even that, and was given another join token since it was
 // enrolled, enrols anew with it: somebody wants it to. The token that it came with doesn't count, or revoking a viewer would be
-// in vain as long as its token is good for more.
+// in vain as long as its token is good for more. Without such a token a person at the site must approve it.
 func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
 	err := v.identity.Renew(ctx, addr, v.device, v.certificateTime)
 	var refused *identity.RefusedError
-	e, _ := v.identity.Enrolment()
-	if !errors.As(err, &refused) || v.config.Token == nil || v.config.Token.ID == e.Token {
+	if !errors.As(err, &refused) {
 		return err
 	}
-	return v.Enrol(ctx, addr)
+	e, _ := v.identity.Enrolment()
+	if v.config.Token != nil && v.config.Token.ID != e.Token {
+		return v.Enrol(ctx, addr)
+	}
+	if asked := v.pair(ctx, addr); asked != nil {
+		return fmt.Errorf("%w; %w", err, asked)
+	}
+	return nil
 }
 
 func quote(s string) string { return `"` + s + `"` }

@@ -42,7 +42,7 @@ func (r renewer) Run(ctx context.Context) error {
 		if !session.Up() || !r.due(spread) {
 			continue
 		}
-		if err := viewerIdentity(r).Renew(ctx, session.Server); err != nil {
+		if err := r.identity.Renew(ctx, session.Server, r.device, r.certificateTime); err != nil {
 			pause = wait.Next()
 			r.log.Warn("The viewer's certificate can't be renewed; trying again", "server", session.Server, "err", err, "retry", pause.Round(time.Second))
 			continue

@@ -19,13 +19,17 @@ type Status struct {
 	Page string `json:"page"`
 	// State is the state folder.
 	State string `json:"state"`
+	// Pairing is the code by which a person recognises this viewer when approving it.
+	Pairing string `json:"pairing,omitempty"`
 }
 
 // Status is the viewer's present state.
 func (a *Agent) Status() Status {
 	r := a.report()
 	r.Session = a.session.Status()
-	return Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State, Pairing: a.code}
 }
 
 // report is the reported document, all but its session part.
@@ -68,7 +72,10 @@ func (a *Agent) name() string {
 // showState tells the page what its set-up screen and corner mark say.
 func (a *Agent) showState() {
 	s := a.session.Status()
-	state := player.State{Name: a.name(), State: s.State, Message: message(s, a.enrollable()), Version: a.config.Version}
+	a.mu.Lock()
+	code := a.code
+	a.mu.Unlock()
+	state := player.State{Name: a.name(), State: s.State, Message: message(s, code), Version: a.config.Version, Code: code}
 	for _, addr := range a.addresses() {
 		state.Addresses = append(state.Addresses, addr.String())
 	}
@@ -84,19 +91,13 @@ func (a *Agent) addresses() []netip.Addr {
 	return addrs
 }
 
-// enrollable tells whether the viewer is enrolled or can be.
-func (a *Agent) enrollable() bool {
-	_, enrolled := a.identity.Enrolment()
-	return enrolled || a.config.Token != nil
-}
-
 // message is what a session state means to the person in front of the screen.
-func message(s protocol.SessionStatus, enrollable bool) string {
+func message(s protocol.SessionStatus, code string) string {
 	switch {
-	case !enrollable:
-		return "This viewer has no join token yet. Put one into its vitrine.toml and restart it."
 	case s.Up():
 		return "Connected to " + s.Server + ". Waiting for a programme."
+	case code != "":
+		return "Approve this viewer at its site if the code there is the same."
 	case s.State == protocol.StateSearching:
 		return "Looking for a server on this network…"
 	case s.State == protocol.StateEnrolling:

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"vitrine/agent/protocol"
@@ -27,7 +28,11 @@ const enrolTimeout = 30 * time.Second
 const maxAnswer = 1 << 20
 
 // A RefusedError is a server's refusal of an enrolment; trying again with the same token is of no use.
-type RefusedError struct{ Reason string }
+type RefusedError struct {
+	Reason string
+
+	status int
+}
 
 func (e *RefusedError) Error() string { return e.Reason }
 
@@ -66,8 +71,37 @@ func certificateRequest(key crypto.Signer) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})), err
 }
 
+// A BusyError says that a server wants to be left alone for a while.
+type BusyError struct {
+	Reason string
+	After  time.Duration
+}
+
+func (e *BusyError) Error() string { return e.Reason }
+
+// RetryAfter is After.
+func (e *BusyError) RetryAfter() time.Duration { return e.After }
+
+// busyWait is for servers that are busy and don't say for how long.
+const busyWait = 30 * time.Second
+
 // post sends a request for a certificate to addr.
-func (id *Identity) post(ctx context.Context, addr, path string, config *tls.Config, body []byte) (protocol.EnrollResponse, error) {
+func (id *Identity) post(ctx context.Context, addr, path string, config *tls.Config, body []byte) (answer protocol.EnrollResponse, err error) {
+	status, data, err := id.send(ctx, addr, path, config, body)
+	if err != nil {
+		return protocol.EnrollResponse{}, err
+	}
+	if status != http.StatusOK {
+		return protocol.EnrollResponse{}, fmt.Errorf("the server answered with status %d, which is not for this request", status)
+	}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return protocol.EnrollResponse{}, fmt.Errorf("the server's answer can't be read: %w", err)
+	}
+	return answer, nil
+}
+
+// send sends a request to addr, and gives its answer if that is one of success.
+func (id *Identity) send(ctx context.Context, addr, path string, config *tls.Config, body []byte) (status int, answer []byte, err error) {
 	transport := &http.Transport{
 		DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return id.dial(ctx, network, addr, config)
@@ -76,7 +110,7 @@ func (id *Identity) post(ctx context.Context, addr, path string, config *tls.Con
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, protocol.ContentURL(addr, path), bytes.NewReader(body))
 	if err != nil {
-		return protocol.EnrollResponse{}, err
+		return 0, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	// A redirect would take the token's secret to somebody else.
@@ -86,17 +120,14 @@ func (id *Identity) post(ctx context.Context, addr, path string, config *tls.Con
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err // the address is the caller's to name
 		}
-		return protocol.EnrollResponse{}, err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return protocol.EnrollResponse{}, refusal(resp)
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted {
+		return 0, nil, refusal(resp)
 	}
-	var answer protocol.EnrollResponse
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&answer); err != nil {
-		return protocol.EnrollResponse{}, fmt.Errorf("the server's answer can't be read: %w", err)
-	}
-	return answer, nil
+	answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return resp.StatusCode, answer, err
 }
 
 // dial makes a TLS connection to addr.
@@ -119,8 +150,15 @@ func (id *Identity) dial(ctx context.Context, network, addr string, config *tls.
 // refusal tells a refusal of this viewer from a server that can't answer now.
 func refusal(resp *http.Response) error {
 	err := protocol.ReadProblem(resp)
-	if resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests {
-		return &RefusedError{Reason: err.Error()}
+	switch code := resp.StatusCode; {
+	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
+		after := busyWait
+		if seconds, bad := strconv.Atoi(resp.Header.Get("Retry-After")); bad == nil && seconds > 0 {
+			after = time.Duration(seconds) * time.Second
+		}
+		return &BusyError{Reason: err.Error(), After: after}
+	case code >= 400 && code < 500:
+		return &RefusedError{Reason: err.Error(), status: code}
 	}
 	return err
 }

@@ -68,6 +68,9 @@ type Identity struct {
 	// key is the viewer's first, for its enrolment.
 	key crypto.Signer
 
+	// pairing is this viewer's request to be taken in; nil while there is none.
+	pairing *pairing
+
 	mu        sync.Mutex
 	enrolment *Enrolment
 }

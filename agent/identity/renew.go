@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"vitrine/agent/protocol"
@@ -61,15 +60,7 @@ func (id *Identity) Renew(ctx context.Context, addr string, device protocol.Devi
 	if err := present.continues(answer); err != nil {
 		return fmt.Errorf("the server's answer to the renewal: %w", err)
 	}
-	// The key first: an enrolment without its key would be worth nothing.
-	name, err := renewedKey(key)
-	if err != nil {
-		return err
-	}
-	if err := writeKey(filepath.Join(id.dir, name), key); err != nil {
-		return err
-	}
-	return id.save(record{answer, present.Token}, key)
+	return id.keep(record{answer, present.Token}, key)
 }
 
 // continues checks that an answer is for the same viewer of the same site: a renewal changes nothing else.

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -397,4 +402,36 @@ func TestOverlays(t *testing.T) {
 	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-identify').hidden && document.querySelector('vitrine-identify h1').textContent === 'Lobby north'`)
 	browsertest.Wait(ctx, t, `document.querySelector('vitrine-identify').hidden`)
 	see(ctx, t, red)
+}
+
+// The pairing code is there to be read by a person, and, with the viewer's name, by a phone.
+func TestPairingScreen(t *testing.T) {
+	t.Parallel()
+	zbarimg, err := exec.LookPath("zbarimg")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("the program zbarimg is missing (package zbar-tools)")
+	}
+	l := newLibrary()
+	p := start(t, player.Config{Assets: l.open})
+	p.SetState(player.State{Name: "Lobby, north", State: protocol.StatePending, Code: "K7M-4QX"})
+	ctx := browse(t, p)
+	browsertest.Wait(ctx, t, `document.querySelector('vitrine-wait').innerText.includes('K7M-4QX')`)
+	path := filepath.Join(t.TempDir(), "screen.png")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, browsertest.Screenshot(ctx, t)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(zbarimg, "--raw", "-q", path).Output()
+	if got := strings.TrimSpace(string(out)); got != "vitrine:pair?code=K7M-4QX&name=Lobby%2C+north" {
+		t.Errorf("a phone reads %q, %v", got, err)
+	}
+	p.SetState(player.State{Name: "Lobby, north", State: protocol.StateConnected})
+	browsertest.Wait(ctx, t, `document.querySelector('.pairing').hidden`)
 }

@@ -37,6 +37,8 @@ type statusMessage struct {
 	Type string `json:"type"`
 	State
 	Connected bool `json:"connected"`
+	// QR is the code as rows of modules, "1" for dark ones; none without a code.
+	QR []string `json:"qr,omitempty"`
 }
 
 // programmeMessage is what is on.
@@ -122,7 +124,7 @@ func (p *Player) helloMessage() helloMessage {
 }
 
 func (p *Player) statusMessage() statusMessage {
-	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected()}
+	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected(), QR: qrOf(p.state)}
 }
 
 func (p *Player) identifyMessage() identifyMessage {

@@ -60,6 +60,8 @@ type State struct {
 	State string `json:"state"`
 	// Message says in a technician's words what the viewer is doing or waiting for.
 	Message string `json:"message"`
+	// Code is the pairing code that a person compares with the site's; empty if none is needed.
+	Code string `json:"code,omitempty"`
 	// Addresses are the device's own addresses.
 	Addresses []string `json:"addresses"`
 	// Version is the agent's version.

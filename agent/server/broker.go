@@ -32,9 +32,9 @@ type message struct {
 	payload      []byte
 }
 
-// newBroker makes a broker that admits the viewers for which admit gives no error and hands every message of a viewer to
+// newBroker makes a broker that admits the viewers for whose certificate admit gives no error and hands every message of a viewer to
 // receive, which must not block.
-func newBroker(log *slog.Logger, admit func(viewer string) error, receive func(message)) (*broker, error) {
+func newBroker(log *slog.Logger, admit func(*x509.Certificate) error, receive func(message)) (*broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = protocol.MaxMessage
 	capabilities.MaximumClientWritesPending = pendingWrites
@@ -46,6 +46,7 @@ func newBroker(log *slog.Logger, admit func(viewer string) error, receive func(m
 		mqtt: mqtt.New(&mqtt.Options{InlineClient: true, Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)}),
 		hook: &aclHook{log: log, admit: admit},
 	}
+	b.hook.broker = b.mqtt
 	if err := b.mqtt.AddHook(b.hook, nil); err != nil {
 		return nil, err
 	}
@@ -87,33 +88,41 @@ func (b *broker) close() error { return b.mqtt.Close() }
 // aclHook holds each viewer to its own topics: the certificate says who it is, never what it calls itself.
 type aclHook struct {
 	mqtt.HookBase
-	log   *slog.Logger
-	admit func(viewer string) error
+	broker *mqtt.Server
+	log    *slog.Logger
+	admit  func(*x509.Certificate) error
 }
 
 func (*aclHook) ID() string { return "acl" }
 
 func (*aclHook) Provides(b byte) bool {
-	return b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnDisconnect || b == mqtt.OnSessionEstablished
+	return b == mqtt.OnConnect || b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnDisconnect || b == mqtt.OnSessionEstablished
 }
 
-// OnConnectAuthenticate admits a client whose id is the common name of its certificate.
-func (h *aclHook) OnConnectAuthenticate(cl *mqtt.Client, pk packets.Packet) bool {
+// OnConnect admits a client whose id is the common name of its certificate, and says to others why they aren't.
+func (h *aclHook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	cert := peerCertificate(cl.Net.Conn)
 	err := fmt.Errorf("client %.40q has no certificate", pk.Connect.ClientIdentifier)
 	switch {
 	case cert != nil && cert.Subject.CommonName != pk.Connect.ClientIdentifier:
 		err = fmt.Errorf("client %.40q has a certificate for %q", pk.Connect.ClientIdentifier, cert.Subject.CommonName)
 	case cert != nil:
-		if err = expired(cert); err == nil {
-			err = h.admit(cert.Subject.CommonName)
-		}
+		err = h.admit(cert)
 	}
-	if err != nil {
-		h.log.Warn("A session was refused", "peer", cl.Net.Remote, "err", err)
+	if err == nil {
+		return nil
 	}
-	return err == nil
+	h.log.Warn("A session was refused", "peer", cl.Net.Remote, "err", err)
+	refused := packets.ErrNotAuthorized
+	refused.Reason = err.Error()
+	if failed := h.broker.SendConnack(cl, refused, false, nil); failed != nil {
+		return failed
+	}
+	return refused
 }
+
+// OnConnectAuthenticate lets everybody in that OnConnect has let through.
+func (h *aclHook) OnConnectAuthenticate(*mqtt.Client, packets.Packet) bool { return true }
 
 // OnACLCheck lets a viewer read below its own prefix and write the kinds of message that viewers send.
 func (h *aclHook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {

@@ -50,6 +50,10 @@ func listenControl(dir string) (net.Listener, error) {
 // ViewerStatus is a viewer with what is known of it at present.
 type ViewerStatus struct {
 	Viewer
+	// Code and Since are of one that waits for approval; it has no id yet.
+	Code  string    `json:"code,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+
 	Online bool `json:"online"`
 	// Heard is when the running server last heard from it.
 	Heard    time.Time         `json:"heard,omitzero"`

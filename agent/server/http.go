@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"vitrine/agent/protocol"
@@ -21,6 +22,8 @@ const (
 	maxEnrollBody     = 64 << 10
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
+	// busyRetry is how long a viewer is sent away when too many wait for approval.
+	busyRetry = time.Minute
 )
 
 // api is the HTTPS side of port 7237.
@@ -28,7 +31,7 @@ type api struct {
 	site *Site
 	log  *slog.Logger
 	// admit says whether a viewer may have content.
-	admit func(viewer string) error
+	admit func(shown *x509.Certificate) error
 	// grace is how long after its expiry a certificate can be renewed.
 	grace time.Duration
 	// manifest gives a manifest's bytes, asset opens an asset.
@@ -46,6 +49,7 @@ type peerKey struct{}
 func (a *api) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+protocol.PathEnroll, a.enroll)
+	mux.HandleFunc("POST "+protocol.PathPair, a.pair)
 	mux.HandleFunc("POST "+protocol.PathRenew, a.renew)
 	mux.HandleFunc("GET "+protocol.PathManifests+"{digest}", a.viewersOnly(a.getManifest))
 	mux.HandleFunc("GET "+protocol.PathAssets+"{digest}", a.viewersOnly(a.getAsset))
@@ -69,11 +73,7 @@ func (a *api) viewersOnly(next http.HandlerFunc) http.HandlerFunc {
 			protocol.WriteProblem(w, http.StatusUnauthorized, "this needs a viewer's certificate; enrol first")
 			return
 		}
-		err := expired(cert)
-		if err == nil {
-			err = a.admit(cert.Subject.CommonName)
-		}
-		if err != nil {
+		if err := a.admit(cert); err != nil {
 			protocol.WriteProblem(w, http.StatusForbidden, err.Error())
 			return
 		}
@@ -94,6 +94,34 @@ func (a *api) enroll(w http.ResponseWriter, r *http.Request) {
 	a.enrolled(Viewer{ID: response.Viewer, Name: response.Name})
 	a.log.Info("A viewer was enrolled", "viewer", response.Name, "peer", r.RemoteAddr)
 	a.take(w, r, response)
+}
+
+// pair takes the request of a viewer without a join token, and gives it a certificate once a person has approved it.
+func (a *api) pair(w http.ResponseWriter, r *http.Request) {
+	var request protocol.PairRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBody)).Decode(&request); err != nil {
+		protocol.WriteProblem(w, http.StatusBadRequest, "the request for pairing can't be read: "+err.Error())
+		return
+	}
+	waits, response, err := a.site.Pair(request)
+	switch {
+	case errors.Is(err, errBusy):
+		w.Header().Set("Retry-After", strconv.Itoa(int(busyRetry.Seconds())))
+		protocol.WriteProblem(w, http.StatusServiceUnavailable, err.Error())
+	case errors.Is(err, errBeginAgain):
+		protocol.WriteProblem(w, http.StatusConflict, err.Error())
+	case !a.granted(w, r, "pairing", request.Name, err):
+	case waits != nil:
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusAccepted)
+		// An error means that the viewer has gone.
+		_ = json.NewEncoder(w).Encode(waits)
+	default:
+		a.enrolled(Viewer{ID: response.Viewer, Name: response.Name})
+		a.log.Info("A viewer was enrolled by its pairing code", "viewer", response.Name, "peer", r.RemoteAddr)
+		a.take(w, r, response)
+	}
 }
 
 // renew gives a viewer a new certificate.

@@ -7,6 +7,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -206,13 +207,16 @@ func (s *Server) openAsset(d digest.Digest) (*os.File, string, error) {
 	return f, item.Type, err
 }
 
-// admit lets viewers in that belong to the site.
-func (s *Server) admit(viewer string) error {
-	v, err := s.site.Viewer(viewer)
+// admit says why whoever shows that certificate may not have a session or content.
+func (s *Server) admit(shown *x509.Certificate) error {
+	if err := expired(shown); err != nil {
+		return err
+	}
+	v, err := s.site.Viewer(shown.Subject.CommonName)
 	if err != nil {
 		return err
 	}
-	return v.admitted()
+	return v.admits(shown)
 }
 
 // publishLoop makes a programme of the media folder, now and whenever it changes.

@@ -3,8 +3,10 @@ package server
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -25,9 +27,13 @@ type Viewer struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	Enrolled time.Time `json:"enrolled"`
-	// Token is the id of the join token that it came with.
-	Token  string          `json:"token"`
+	// Token is the id of the join token that it came with, or Paired the code that a person compared.
+	Token  string          `json:"token,omitempty"`
+	Paired string          `json:"paired,omitempty"`
 	Device protocol.Device `json:"device"`
+	// Keys are the hashes of the public keys that it may use: of its certificate, and of the one before, which it still has if a renewal's
+	// answer got lost.
+	Keys []string `json:"keys,omitempty"`
 	// Renewed is when it last had its certificate renewed.
 	Renewed time.Time `json:"renewed,omitzero"`
 	// Revoked is when it was turned out; zero for one that belongs to the site.
@@ -105,6 +111,9 @@ func (s *Site) Enrol(r protocol.EnrollRequest) (protocol.EnrollResponse, error) 
 		ID: newID(), Name: freeName(r.Name, viewers), Enrolled: time.Now().UTC().Truncate(time.Second),
 		Token: r.TokenID, Device: r.Device,
 	}
+	if v.Keys, err = keysOf(public); err != nil {
+		return protocol.EnrollResponse{}, err
+	}
 	der, err := s.issue(v.ID, public, s.viewerLife, x509.ExtKeyUsageClientAuth)
 	if err != nil {
 		return protocol.EnrollResponse{}, err
@@ -144,8 +153,11 @@ func (s *Site) Renew(shown *x509.Certificate, grace time.Duration, r protocol.Re
 		return protocol.EnrollResponse{}, refusal{"this site doesn't know this viewer any more; enrol it again with a new join token"}
 	}
 	err = s.change(id, func(v *Viewer) error {
-		if err := v.admitted(); err != nil {
+		if err := v.admits(shown); err != nil {
 			return refusal{err.Error()}
+		}
+		if v.Keys, err = keysOf(shown.PublicKey, public); err != nil {
+			return err
 		}
 		der, err := s.issue(v.ID, public, s.viewerLife, x509.ExtKeyUsageClientAuth)
 		if err != nil {
@@ -164,6 +176,35 @@ func (v Viewer) admitted() error {
 		return fmt.Errorf("viewer %s was revoked on %s; enrol it again with a new join token", v.Name, v.Revoked.Format(time.DateOnly))
 	}
 	return nil
+}
+
+// admits says why a viewer that shows that certificate may have nothing.
+func (v Viewer) admits(shown *x509.Certificate) error {
+	if err := v.admitted(); err != nil {
+		return err
+	}
+	keys, err := keysOf(shown.PublicKey)
+	if err != nil {
+		return err
+	}
+	// Records of earlier versions have no keys.
+	if len(v.Keys) > 0 && !slices.Contains(v.Keys, keys[0]) {
+		return fmt.Errorf("another machine has taken the place of viewer %s; enrol this one with a join token of its own", v.Name)
+	}
+	return nil
+}
+
+// keysOf hashes public keys.
+func keysOf(public ...any) (keys []string, err error) {
+	for _, key := range public {
+		der, err := x509.MarshalPKIXPublicKey(key)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(der)
+		keys = append(keys, hex.EncodeToString(sum[:]))
+	}
+	return keys, nil
 }
 
 // change edits a viewer's record. What edit returns an error for stays as it was.

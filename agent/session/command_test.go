@@ -172,7 +172,7 @@ func TestCommandsAcrossRestart(t *testing.T) {
 		t.Error("it is run again")
 		return Outcome{}, nil
 	}
-	r = run(t, c)
+	run(t, c)
 	got := map[string]protocol.Result{}
 	for len(got) < 3 {
 		if result := b.result("/result"); result.State != protocol.ResultAccepted {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -320,6 +321,9 @@ func (s *Session) renew(ctx context.Context, addr string, refused error) error {
 	}
 	if err != nil {
 		s.holdBack(addr, err)
+		if strings.Contains(refused.Error(), err.Error()) {
+			return refused // the server has said the same twice
+		}
 		return fmt.Errorf("%w: %w", refused, err)
 	}
 	s.log.Info("The viewer got a new certificate, since the server refused the session", "server", addr)

@@ -93,6 +93,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 	if s.Session.Error != "" {
 		line("", "%s", s.Session.Error)
 	}
+	if s.Pairing != "" {
+		line("Code", "%s: compare it with the one at the site", s.Pairing)
+	}
 	line("Clock", "%s", clockLine(s.Clock))
 	line("Content", "%s", contentLine(s.Content))
 	for i, p := range s.Playing {

@@ -24,7 +24,7 @@ var (
 	tokenRevokeCommand = cli.Command{
 		Name:    "revoke",
 		Summary: "make a join token useless; viewers that used it stay",
-		Usage:   "ID",
+		Usage:   "ID [--json]",
 	}
 )
 
@@ -106,6 +106,7 @@ func tokenList(_ context.Context, env cli.Env, args []string) error {
 func tokenRevoke(_ context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine-server token revoke", tokenRevokeCommand)
 	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
 	rest, err := flags.Parse(args, 1, 1)
 	if err != nil {
 		return err
@@ -114,7 +115,10 @@ func tokenRevoke(_ context.Context, env cli.Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return site.RevokeToken(rest[0])
+	if err := site.RevokeToken(rest[0]); err != nil || !*asJSON {
+		return err
+	}
+	return cli.WriteJSON(env.Stdout, map[string]string{"revoked": rest[0]})
 }
 
 // existingSite opens a site, and never makes one: whoever lists a site's tokens has mistyped the folder if it is empty.

@@ -36,6 +36,19 @@ var (
 		Usage:   "VIEWER [--json]",
 		Help:    "VIEWER is a name or an id. Its session ends at once. To take it back, enrol it with a new token.",
 	}
+	viewersApproveCommand = cli.Command{
+		Name:    "approve",
+		Summary: "take in a viewer that waits for approval, if its screen shows the same code",
+		Usage:   "CODE|NAME [--name NAME] [--as VIEWER] [--json]",
+		Help: `"vitrine-server viewers list" shows who waits, with the code. Compare it with the one on the viewer's screen: if
+they differ, somebody sits between viewer and server.`,
+	}
+	viewersRejectCommand = cli.Command{
+		Name:    "reject",
+		Summary: "turn down a viewer that waits for approval",
+		Usage:   "CODE|NAME [--json]",
+		Help:    "It may ask again after an hour.",
+	}
 	viewersRenameCommand = cli.Command{
 		Name:    "rename",
 		Summary: "give a viewer another name",
@@ -52,6 +65,8 @@ func viewersTree() cli.Command {
 			viewersListCommand.With(viewersList),
 			viewersIdentifyCommand.With(commander(viewersIdentifyCommand, protocol.CommandIdentify)),
 			viewersRefreshCommand.With(commander(viewersRefreshCommand, protocol.CommandRefresh)),
+			viewersApproveCommand.With(viewersApprove),
+			viewersRejectCommand.With(viewersReject),
 			viewersRenameCommand.With(viewersRename),
 			viewersRevokeCommand.With(viewersRevoke),
 		},
@@ -69,7 +84,9 @@ func viewersList(ctx context.Context, env cli.Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	if waiting, err := waitingViewers(*state); err != nil {
+		return err
+	} else if viewers = append(waiting, viewers...); *asJSON {
 		return cli.WriteJSON(env.Stdout, viewers)
 	}
 	rows := [][]string{{"NAME", "STATE", "PLAYING", "CLOCK", "VERSION", "ID"}}
@@ -97,9 +114,25 @@ func listViewers(ctx context.Context, state string) (viewers []server.ViewerStat
 	return viewers, false, err
 }
 
+// waitingViewers lists who waits for approval.
+func waitingViewers(state string) ([]server.ViewerStatus, error) {
+	site, err := existingSite(state)
+	if err != nil {
+		return nil, err
+	}
+	pairings, err := site.Waiting()
+	var list []server.ViewerStatus
+	for _, p := range pairings {
+		list = append(list, server.ViewerStatus{Viewer: server.Viewer{Name: p.Name, Device: p.Device}, Code: p.Code, Since: p.Since})
+	}
+	return list, err
+}
+
 func viewerRow(v server.ViewerStatus, running bool) []string {
 	state := "offline"
 	switch {
+	case v.Code != "":
+		state = "waits for approval, code " + v.Code
 	case !v.Revoked.IsZero():
 		state = "revoked on " + v.Revoked.Local().Format(time.DateOnly)
 	case !running:
@@ -165,6 +198,44 @@ func viewersRevoke(ctx context.Context, env cli.Env, args []string) error {
 		v, err = site.Revoke(rest[0])
 	}
 	return printViewer(env, v, err, *asJSON, "revoked")
+}
+
+// viewersApprove changes the site's folder, which the running server reads when the viewer asks again.
+func viewersApprove(_ context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers approve", viewersApproveCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	name := flags.String("name", "", "`name` for it (default: the one that it would like)")
+	as := flags.String("as", "", "`viewer` of the site whose place it takes, with its name: for a machine that was replaced, or one that was revoked")
+	rest, err := flags.Parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if *name != "" && *as != "" {
+		return cli.Usagef("--name and --as don't go together: with --as it has the name of the other")
+	}
+	site, err := existingSite(*state)
+	if err != nil {
+		return err
+	}
+	v, err := site.Approve(rest[0], *name, *as)
+	return printViewer(env, v, err, *asJSON, "approved")
+}
+
+func viewersReject(_ context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers reject", viewersRejectCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	rest, err := flags.Parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	site, err := existingSite(*state)
+	if err != nil {
+		return err
+	}
+	p, err := site.Reject(rest[0])
+	return printViewer(env, server.Viewer{Name: p.Name, Device: p.Device}, err, *asJSON, "rejected")
 }
 
 func viewersRename(ctx context.Context, env cli.Env, args []string) error {

@@ -1,19 +1,32 @@
 import {fit} from './fit.js';
 
 const WORDS = {
-  searching: 'Searching', enrolling: 'Enrolling', connecting: 'Connecting', connected: 'Connected', offline: 'Offline',
+  searching: 'Searching', enrolling: 'Enrolling', 'pending approval': 'Waiting for approval', connecting: 'Connecting', connected: 'Connected',
+  degraded: 'Connected', offline: 'Offline',
 };
 
 // A <vitrine-wait> is the screen while there is nothing to play: who this is, and what it is waiting for.
 class Wait extends HTMLElement {
   // tell shows the agent's status.
-  tell({name, state, message, addresses, version, connected}) {
+  tell({name, state, message, addresses, version, connected, code, qr}) {
     this.dataset.connected = connected;
     this.#put('state', WORDS[state] ?? state);
     this.#put('name', name);
     this.#put('message', message);
     this.#put('addresses', (addresses ?? []).join(' · '));
     this.#put('version', version);
+    this.#put('code', code);
+    this.querySelector('.pairing').hidden = !code;
+    this.#draw(qr ?? []);
+  }
+
+  // draw draws a QR code, of rows of modules, with the quiet zone of four modules that the standard asks for.
+  #draw(rows) {
+    const svg = this.querySelector('.pairing svg');
+    const size = rows.length + 8;
+    svg.setAttribute('viewBox', `0 0 ${size} ${size}`);
+    const dark = rows.flatMap((row, y) => [...row].map((module, x) => (module === '1' ? `M${x + 4} ${y + 4}h1v1h-1z` : '')));
+    svg.querySelector('path').setAttribute('d', dark.join(''));
   }
 
   // over makes room for the programme.
