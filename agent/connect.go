@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"vitrine/agent/identity"
@@ -41,7 +40,9 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 	if v.config.Token == nil {
 		return errNoToken
 	}
-	err := v.identity.Enrol(ctx, addr, *v.config.Token, v.config.Name, v.device, v.certificateTime)
+	err := v.overHTTPS(addr, func(addr string) error {
+		return v.identity.Enrol(ctx, addr, *v.config.Token, v.config.Name, v.device, v.certificateTime)
+	})
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,9 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 // enrolled, enrols anew with it: somebody wants it to. The token that it came with doesn't count, or revoking a viewer would be
 // in vain as long as its token is good for more.
 func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
-	err := v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+	err := v.overHTTPS(addr, func(addr string) error {
+		return v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+	})
 	var refused *identity.RefusedError
 	e, _ := v.identity.Enrolment()
 	if !errors.As(err, &refused) || v.config.Token == nil || v.config.Token.ID == e.Token {
@@ -75,16 +78,6 @@ func (a *Agent) certificateTime() (time.Time, bool) {
 func (a *Agent) publishingKey() ed25519.PublicKey {
 	e, _ := a.identity.Enrolment()
 	return e.PublishingKey
-}
-
-// contentBases are the servers that content is fetched from: the one of the session, or, while there is none, of the last.
-func (a *Agent) contentBases() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.contentServer == "" {
-		return nil
-	}
-	return []string{protocol.ContentURL(a.contentServer, "")}
 }
 
 // openNetwork makes what connects to servers.
@@ -170,7 +163,7 @@ type contentTransport struct {
 
 // RoundTrip implements http.RoundTripper. A server of the site, which has proved itself, also tells the time.
 func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !t.isSite(r.URL) {
+	if r.URL.Scheme != protocol.SchemeContent || !t.agent.isSite(r.URL.Host) {
 		return t.public.RoundTrip(r)
 	}
 	resp, err := t.site.RoundTrip(r)
@@ -181,10 +174,4 @@ func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.agent.clock.ServerTime(date, r.URL.Host)
 	}
 	return resp, nil
-}
-
-func (t *contentTransport) isSite(u *url.URL) bool {
-	t.agent.mu.Lock()
-	defer t.agent.mu.Unlock()
-	return u.Scheme == protocol.SchemeContent && u.Host == t.agent.contentServer
 }
