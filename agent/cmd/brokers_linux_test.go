@@ -154,6 +154,33 @@ func TestMosquittoRestartsWithoutItsState(t *testing.T) {
 	awaitStatus(t, page, "playing the new programme", func(s agent.Status) bool { return s.Content.Generation == green.Digest })
 }
 
+// Two brokers that know nothing of each other are enough for failover: the back end talks to both, and the viewer to one.
+func TestMosquittoFailsOver(t *testing.T) {
+	v, main := stock(t)
+	spare := *v
+	spare.broker, spare.backend, spare.lib = freeAddr(t), freeAddr(t), t.TempDir()
+	spare.mosquitto()
+	v.servers = []protocol.Server{
+		{ID: "main", Role: protocol.RoleMain, Addrs: []string{v.broker}, HTTPS: []string{v.web}},
+		{ID: "spare", Role: protocol.RoleBackup, Addrs: []string{spare.broker}, HTTPS: []string{v.web}},
+	}
+	_, page, up := v.view(t.TempDir(), v.listen())
+	backend := spare.listen()
+
+	main.kill()
+	backend.presence(up.Viewer, true)
+	got := awaitStatus(t, page, "with the other broker", connected)
+	if got.Session.Server != spare.broker || got.Session.State != protocol.StateDegraded {
+		t.Errorf("status %+v", got)
+	}
+	spare.order(up.Viewer, `{"id": "there", "name": "identify"}`, expiring...)
+	backend.result("there", protocol.ResultDone)
+	spare.rev = v.rev
+	blue := spare.publish("blue", color.RGBA{0, 0, 200, 255})
+	spare.desire(up.Viewer, blue)
+	awaitStatus(t, page, "playing the new programme", func(s agent.Status) bool { return s.Content.Generation == blue.Digest && playing(s) })
+}
+
 // A viewer's certificate opens its own topics, and nothing else; nor does it end the session of another.
 func TestMosquittoAndNginxKeepViewersApart(t *testing.T) {
 	v, _ := stock(t)

@@ -28,16 +28,20 @@ const scale = "../protocol/scale/"
 // A vendor runs a site of its own, of stock parts: nothing of vitrine-server is in it.
 type vendor struct {
 	t *testing.T
+	// prefix runs programs on another host; nil for this one.
+	prefix []string
 	// etc has certificates and configuration, www the content, and lib what the broker keeps.
 	etc, www, lib string
 	// broker, backend and web are the addresses for sessions, for the vendor's own programs, and of HTTPS; api is the enrolment service's.
 	broker, backend, web, api string
 	key                       ed25519.PrivateKey
 	rev                       int64
-	enrolment                 *process
+	// servers are the site's, once viewers are to know more than at their enrolment.
+	servers   []protocol.Server
+	enrolment *process
 }
 
-// newVendor makes folders and addresses on this machine, and starts the enrolment service, which makes the certificates.
+// newVendor makes the folders, on free ports of this machine, and starts nothing yet.
 func newVendor(t *testing.T) *vendor {
 	t.Helper()
 	needProgram(t, "mosquitto", "mosquitto")
@@ -78,8 +82,14 @@ func portOf(addr string) string {
 func (v *vendor) enrol(args ...string) {
 	v.t.Helper()
 	public := base64.RawURLEncoding.EncodeToString(v.key.Public().(ed25519.PublicKey))
-	v.enrolment = foreign(v.t, append([]string{v.etc + "/enrolment", "-dir", v.etc, "-site", "acme", "-listen", v.api, "-publishing-key", public}, args...)...)
+	v.enrolment = v.run(append([]string{v.etc + "/enrolment", "-dir", v.etc, "-site", "acme", "-listen", v.api, "-publishing-key", public}, args...)...)
 	v.awaitListening(v.api)
+}
+
+// run starts a program on the vendor's host until the end of the test.
+func (v *vendor) run(argv ...string) *process {
+	v.t.Helper()
+	return foreign(v.t, slices.Concat(v.prefix, argv)...)
 }
 
 // config is a file of the page with other paths and ports: each of the pairs must be in it.
@@ -111,7 +121,7 @@ func (v *vendor) mosquitto() *process {
 	}
 	path := v.config("mosquitto.conf", "/etc/vitrine/", v.etc+"/", "/var/lib/mosquitto/", v.lib+"/",
 		"listener 7237", "listener "+portOf(v.broker)+" 127.0.0.1", "listener 8883", "listener "+portOf(v.backend), "acl_file", user+"acl_file")
-	p := foreign(v.t, "mosquitto", "-v", "-c", path)
+	p := v.run("mosquitto", "-v", "-c", path)
 	p.await(" running")
 	return p
 }
@@ -139,7 +149,7 @@ func (v *vendor) alpn() string {
 // runNginx runs it as one process, which can be ended with the test.
 func (v *vendor) runNginx(addr, path string) {
 	v.t.Helper()
-	foreign(v.t, "nginx", "-p", v.etc, "-c", path, "-e", "stderr",
+	v.run("nginx", "-p", v.etc, "-c", path, "-e", "stderr",
 		"-g", fmt.Sprintf("daemon off; master_process off; pid %s.pid; error_log stderr;", path))
 	v.awaitListening(addr)
 }
@@ -163,15 +173,14 @@ func (v *vendor) awaitListening(addr string) {
 	defer poll.Stop()
 	deadline := time.After(patience)
 	for {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
+		probe := slices.Concat(v.prefix, []string{"bash", "-c", "exec 3<>/dev/tcp/" + strings.Replace(addr, ":", "/", 1)})
+		if exec.Command(probe[0], probe[1:]...).Run() == nil {
 			return
 		}
 		select {
 		case <-poll.C:
 		case <-deadline:
-			v.t.Fatal(err)
+			v.t.Fatalf("nothing listens on %s", addr)
 		}
 	}
 }
@@ -231,7 +240,7 @@ func (v *vendor) publish(id string, c color.Color) protocol.ManifestRef {
 func (v *vendor) desire(viewer string, m protocol.ManifestRef) {
 	v.t.Helper()
 	v.rev++
-	payload, err := json.Marshal(protocol.Desired{Rev: v.rev, Manifest: &m})
+	payload, err := json.Marshal(protocol.Desired{Rev: v.rev, Manifest: &m, Servers: v.servers})
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -241,18 +250,19 @@ func (v *vendor) desire(viewer string, m protocol.ManifestRef) {
 // pub publishes with a stock client, as the back end.
 func (v *vendor) pub(topic, payload string, more ...string) {
 	v.t.Helper()
-	argv := append(v.asBackend("mosquitto_pub"), "-q", "1", "-t", topic, "-m", payload)
+	argv := append(v.asBackend("mosquitto_pub", "backend-2"), "-q", "1", "-t", topic, "-m", payload)
 	command(v.t, append(argv, more...)...)
 }
 
-// asBackend is a stock client with the back end's certificate. The tools of mosquitto want the server's name to be right.
-func (v *vendor) asBackend(tool string) []string {
-	return v.client(tool, v.backend, v.etc+"/backend.pem", v.etc+"/backend-key.pem")
+// asBackend is a stock client with a certificate of the back end, and the client id that goes with it.
+func (v *vendor) asBackend(tool, id string) []string {
+	return append(v.client(tool, v.backend, v.etc+"/"+id+".pem", v.etc+"/"+id+"-key.pem"), "-i", id)
 }
 
+// client is a stock client. It wants the server's name to be right, which viewers don't.
 func (v *vendor) client(tool, addr, certificate, key string) []string {
 	host, port, _ := net.SplitHostPort(addr)
-	return []string{tool, "-V", "5", "-h", host, "-p", port, "--cafile", v.etc + "/ca.pem", "--cert", certificate, "--key", key}
+	return slices.Concat(v.prefix, []string{"stdbuf", "-oL", tool, "-V", "5", "-h", host, "-p", port, "--cafile", v.etc + "/ca.pem", "--cert", certificate, "--key", key})
 }
 
 // A message is one that came, as mosquitto_sub says it.
@@ -267,8 +277,7 @@ type mailbox struct {
 // listen subscribes to everything.
 func (v *vendor) listen() *mailbox {
 	v.t.Helper()
-	argv := append([]string{"stdbuf", "-oL"}, v.asBackend("mosquitto_sub")...)
-	p := foreign(v.t, append(argv, "-d", "-q", "1", "-t", "vitrine/1/v/#", "-F", "message|%t|%D|%p")...)
+	p := foreign(v.t, append(v.asBackend("mosquitto_sub", "backend"), "-d", "-q", "1", "-t", "vitrine/1/v/#", "-F", "message|%t|%D|%p")...)
 	p.await("Subscribed")
 	return &mailbox{process: p}
 }

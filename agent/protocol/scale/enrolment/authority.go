@@ -20,34 +20,37 @@ import (
 // An authority is the site's CA. Its certificates name the site as the organisation, and their owner as the common name.
 type authority struct {
 	site string
+	dir  string
 	cert *x509.Certificate
 	key  crypto.Signer
 }
 
+// serverLife is that of the certificates of servers and of the back end. The service makes them anew if their files are removed.
+const serverLife = 365 * 24 * time.Hour
+
 // openAuthority reads the CA from ca.pem and ca-key.pem, which are made if they aren't there.
 func openAuthority(dir, site string) (*authority, error) {
-	a := &authority{site: site}
-	certFile, keyFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem")
-	if _, err := os.Stat(certFile); errors.Is(err, fs.ErrNotExist) {
-		template := a.template(site+" CA", 20*365*24*time.Hour)
-		template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
-		if err := a.writePair(certFile, keyFile, template); err != nil {
-			return nil, err
-		}
+	a := &authority{site: site, dir: dir}
+	template := a.template(site+" CA", 20*serverLife)
+	template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
+	if err := a.writeOnce("ca", template); err != nil {
+		return nil, err
 	}
-	der, err := readPEM(certFile)
+	der, err := readPEM(a.path("ca"))
 	if err != nil {
 		return nil, err
 	}
 	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		return nil, fmt.Errorf("%s: %w", certFile, err)
+		return nil, err
 	}
-	if der, err = readPEM(keyFile); err != nil {
+	if der, err = readPEM(a.path("ca-key")); err != nil {
 		return nil, err
 	}
 	a.key, err = x509.ParseECPrivateKey(der)
 	return a, err
 }
+
+func (a *authority) path(name string) string { return filepath.Join(a.dir, name+".pem") }
 
 // template has what all certificates share.
 func (a *authority) template(name string, life time.Duration) *x509.Certificate {
@@ -69,9 +72,12 @@ func (a *authority) issue(template *x509.Certificate, public crypto.PublicKey, o
 	return x509.CreateCertificate(rand.Reader, template, parent, public, key)
 }
 
-// writePair makes a key and its certificate. Viewers want the whole chain, the CA itself included: before they are enrolled they know
-// only the hash of its key, from the join token.
-func (a *authority) writePair(certFile, keyFile string, template *x509.Certificate) error {
+// writeOnce makes a key and its certificate, unless they are there. Viewers want the whole chain, the CA itself included: before they are
+// enrolled they know only the hash of its key, from the join token.
+func (a *authority) writeOnce(name string, template *x509.Certificate) error {
+	if _, err := os.Stat(a.path(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -88,15 +94,15 @@ func (a *authority) writePair(certFile, keyFile string, template *x509.Certifica
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(keyFile, []byte(toPEM("EC PRIVATE KEY", secret)), 0o600); err != nil {
+	if err := os.WriteFile(a.path(name+"-key"), []byte(toPEM("EC PRIVATE KEY", secret)), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(certFile, []byte(chain), 0o644)
+	return os.WriteFile(a.path(name), []byte(chain), 0o644)
 }
 
-// writeServer makes the certificate of brokers and web servers, anew with each start. Viewers don't check the hosts in it; other clients do.
-func (a *authority) writeServer(dir string, hosts []string) error {
-	template := a.template("server", 365*24*time.Hour)
+// serverTemplate is for brokers and web servers. Viewers don't check the hosts in it; other clients do.
+func (a *authority) serverTemplate(hosts []string) *x509.Certificate {
+	template := a.template("server", serverLife)
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
@@ -105,13 +111,13 @@ func (a *authority) writeServer(dir string, hosts []string) error {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	return a.writePair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"), template)
+	return template
 }
 
-// client is a certificate for a viewer or for the back end. The name is also its alternative name, to which RabbitMQ holds the client id.
-func (a *authority) client(name string, life time.Duration) *x509.Certificate {
+// client is for a viewer or the back end: name is the user's, and id the client id, to which RabbitMQ holds it.
+func (a *authority) client(name, id string, life time.Duration) *x509.Certificate {
 	template := a.template(name, life)
-	template.ExtKeyUsage, template.DNSNames = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, []string{name}
+	template.ExtKeyUsage, template.DNSNames = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, []string{id}
 	return template
 }
 

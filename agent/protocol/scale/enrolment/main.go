@@ -23,17 +23,19 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 type service struct {
 	*authority
-	dir           string
 	token         string // id.secret
 	publishingKey string
 	life, grace   time.Duration
 	server        server
+	answers       atomic.Int64
 }
 
 // server is one of the site's, as the protocol has it: where its broker is, and where its HTTPS is.
@@ -55,28 +57,29 @@ func main() {
 	life := flag.Duration("life", 30*24*time.Hour, "`life` of a viewer's certificate")
 	grace := flag.Duration("grace", 90*24*time.Hour, "how `long` after its expiry it can still be renewed")
 	flag.Parse()
-	s := &service{dir: *dir, publishingKey: *key, life: *life, grace: *grace}
+	s := &service{publishingKey: *key, life: *life, grace: *grace}
 	s.server = server{ID: "site", Role: "main", Addrs: strings.Split(*brokers, ",")}
 	if *https != "" {
 		s.server.HTTPS = strings.Split(*https, ",")
 	}
-	if err := s.run(*site, *listen, strings.Split(*hosts, ",")); err != nil {
+	if err := s.run(*dir, *site, *listen, strings.Split(*hosts, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "enrolment:", err)
 		os.Exit(1)
 	}
 }
 
 // run makes what isn't there yet, and serves.
-func (s *service) run(site, listen string, hosts []string) (err error) {
-	if s.authority, err = openAuthority(s.dir, site); err != nil {
+func (s *service) run(dir, site, listen string, hosts []string) (err error) {
+	if s.authority, err = openAuthority(dir, site); err != nil {
 		return err
 	}
-	if err := s.writeServer(s.dir, hosts); err != nil {
+	if err := s.writeOnce("server", s.serverTemplate(hosts)); err != nil {
 		return err
 	}
-	backend := s.client("backend", 365*24*time.Hour)
-	if err := s.writePair(filepath.Join(s.dir, "backend.pem"), filepath.Join(s.dir, "backend-key.pem"), backend); err != nil {
-		return err
+	for _, id := range []string{"backend", "backend-2"} { // two connections of the back end, which is one user
+		if err := s.writeOnce(id, s.client("backend", id, serverLife)); err != nil {
+			return err
+		}
 	}
 	if err := s.openToken(); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (s *service) answer(w http.ResponseWriter, viewer, name, csr string) {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	template := s.client(viewer, s.life)
+	template := s.client(viewer, viewer, s.life)
 	template.Subject.OrganizationalUnit = []string{name}
 	der, err := s.issue(template, request.PublicKey, nil)
 	if err != nil {
@@ -158,8 +161,16 @@ func (s *service) answer(w http.ResponseWriter, viewer, name, csr string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{ // an error means that the viewer has gone
 		"viewer": viewer, "name": name, "site": s.site,
 		"certificate": toPEM("CERTIFICATE", der), "ca": toPEM("CERTIFICATE", s.cert.Raw),
-		"publishing_key": s.publishingKey, "servers": []server{s.server},
+		"publishing_key": s.publishingKey, "servers": []server{s.spread()},
 	})
+}
+
+// spread gives each viewer the brokers in another order, so that they begin spread over them: viewers try them in that order.
+func (s *service) spread() server {
+	one := s.server
+	at := int(s.answers.Add(1)) % len(one.Addrs)
+	one.Addrs = slices.Concat(one.Addrs[at:], one.Addrs[:at])
+	return one
 }
 
 // isRevoked tells whether a viewer was turned out: whether it stands in the file "revoked", one to a line.

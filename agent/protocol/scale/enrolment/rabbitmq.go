@@ -22,17 +22,26 @@ func (s *service) rabbitmq(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *service) viewerMay(r *http.Request, viewer string) bool {
-	name := r.FormValue("name")
 	switch r.PathValue("what") {
 	case "user", "vhost":
 		return true // the certificate is of the site's CA
 	case "resource":
-		// The viewer's own queues, and the one exchange.
-		return r.FormValue("resource") == "exchange" && name == "amq.topic" ||
-			r.FormValue("resource") == "queue" && strings.HasPrefix(name, "mqtt-") && strings.Contains(name, "-"+viewer)
+		return viewerUses(r.FormValue("resource"), r.FormValue("name"), viewer)
 	case "topic":
 		kind, own := strings.CutPrefix(r.FormValue("routing_key"), "vitrine.1.v."+viewer+".")
 		return own && (r.FormValue("permission") == "read" || viewerWrites(kind))
+	}
+	return false
+}
+
+// viewerUses tells what a viewer may use inside the broker: the exchange of all topics, the one by which a delayed will goes back to it, and
+// its own queues, for its session and for its will.
+func viewerUses(kind, name, viewer string) bool {
+	switch kind {
+	case "exchange":
+		return name == "amq.topic" || name == "amq.default"
+	case "queue":
+		return name == "mqtt-subscription-"+viewer+"qos0" || name == "mqtt-subscription-"+viewer+"qos1" || name == "mqtt-will-"+viewer
 	}
 	return false
 }
