@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"vitrine/agent/protocol"
+	"vitrine/platform/proxy"
 )
 
 // A foundServer is what discovery found of one server, as "host:port" addresses.
@@ -73,12 +74,19 @@ func (a *Agent) overHTTPS(addr string, request func(addr string) error) error {
 	var failed error
 	for _, https := range a.httpsOf(addr) {
 		err := request(https)
-		if _, unreachable := errors.AsType[*net.OpError](err); !unreachable {
+		if !unreachable(err) {
 			return err
 		}
 		failed = errors.Join(failed, fmt.Errorf("%s: %w", https, err))
 	}
 	return failed
+}
+
+// unreachable tells whether there was no connection, with the server itself or with the proxy on the way to it.
+func unreachable(err error) bool {
+	_, direct := errors.AsType[*net.OpError](err)
+	_, proxied := errors.AsType[*proxy.Error](err)
+	return direct || proxied
 }
 
 // contentBases are the URLs that content is fetched from: those of the session's server, or, while there is none, of the last.

@@ -8,6 +8,7 @@ import (
 
 	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
+	"vitrine/platform/proxy"
 )
 
 // site is an agent that knows these servers, and found those.
@@ -65,17 +66,20 @@ func TestOnlyHTTPS(t *testing.T) {
 
 // An answer counts, also a bad one; only a server that can't be reached is passed over.
 func TestOverHTTPS(t *testing.T) {
-	a := site(t, []protocol.Server{{ID: "1", Addrs: []string{"b:7237"}, HTTPS: []string{"x:1", "y:1", "z:1"}}}, nil)
+	a := site(t, []protocol.Server{{ID: "1", Addrs: []string{"b:7237"}, HTTPS: []string{"v:1", "x:1", "y:1", "z:1"}}}, nil)
 	refused := errors.New("refused")
 	var asked []string
 	err := a.overHTTPS("b:7237", func(addr string) error {
 		asked = append(asked, addr)
-		if addr == "x:1" {
+		switch addr {
+		case "v:1":
+			return &proxy.Error{Proxy: "p:3128", Target: addr, Err: errors.New("can't reach it")}
+		case "x:1":
 			return &net.OpError{Op: "dial", Err: errors.New("no route")}
 		}
 		return refused
 	})
-	if !errors.Is(err, refused) || !slices.Equal(asked, []string{"x:1", "y:1"}) {
+	if !errors.Is(err, refused) || !slices.Equal(asked, []string{"v:1", "x:1", "y:1"}) {
 		t.Errorf("asked %v: %v", asked, err)
 	}
 }
