@@ -4,16 +4,17 @@ GO       ?= go
 BIN      := bin
 DEMO_DIR ?= .demo
 MEDIA    ?=
+RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 BUILT    := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test lint cross cover bench clean
+.PHONY: help build demo test cluster-test lint cross cover bench clean
 
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## both programs, into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./agent/cmd/...
@@ -23,6 +24,10 @@ demo: build ## a server and a viewer on this machine; MEDIA=folder plays your ow
 
 test: ## every test, with the race detector (as root also those that need network namespaces)
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time it takes that from Debian 13, into RABBITMQ=folder
+	scripts/rabbitmq build '$(RABBITMQ)'
+	VITRINE_RABBITMQ='$(RABBITMQ)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 5m -run Cluster ./agent/cmd
 
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@build/lint

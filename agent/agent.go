@@ -97,10 +97,11 @@ type Agent struct {
 	contentServer string
 	// code is the pairing code while a person must approve this viewer; empty otherwise.
 	code string
-	// up is true while there is a session.
-	up bool
-	// found has the addresses of the servers that were found, by endpoint reference.
-	found map[string][]string
+	// up is true while there is a session, and offline is poked when there is none any more, or still none.
+	up      bool
+	offline chan struct{}
+	// found has the servers that were found, by endpoint reference.
+	found map[string]foundServer
 }
 
 // New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
@@ -111,7 +112,7 @@ func New(c Config) (*Agent, error) {
 	if c.Progress == nil {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
-	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string][]string{}}
+	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string]foundServer{}, offline: make(chan struct{}, 1)}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
@@ -295,6 +296,12 @@ func (a *Agent) sessionChanged(s protocol.SessionStatus) {
 		a.contentServer = s.Server
 		a.mu.Unlock()
 	}
+	if s.State == protocol.StateOffline {
+		select {
+		case a.offline <- struct{}{}:
+		default:
+		}
+	}
 	if s.Up() && fresh {
 		a.followTime()
 		a.library.Refresh()
@@ -331,6 +338,9 @@ func (a *Agent) timePort(addr string) uint16 {
 func (a *Agent) knownServers() []session.Candidate {
 	var list []session.Candidate
 	for i, addr := range a.config.Servers {
+		if a.onlyHTTPS(addr) {
+			continue // it was there for the enrolment
+		}
 		list = append(list, session.Candidate{Addr: addr, Source: session.Configured, Position: i})
 	}
 	site := a.place().Site

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"vitrine/agent/identity"
@@ -39,7 +38,9 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 	if v.config.Token == nil || v.pairing() {
 		return v.pair(ctx, addr)
 	}
-	err := v.identity.Enrol(ctx, addr, *v.config.Token, v.config.Name, v.device, v.certificateTime)
+	err := v.overHTTPS(addr, func(addr string) error {
+		return v.identity.Enrol(ctx, addr, *v.config.Token, v.config.Name, v.device, v.certificateTime)
+	})
 	if err == nil {
 		v.enrolled(addr, "with the join token")
 	}
@@ -54,7 +55,9 @@ func (v viewerIdentity) enrolled(addr, how string) {
 
 // pair asks for a person's approval, and shows the code that this person is to compare.
 func (v viewerIdentity) pair(ctx context.Context, addr string) error {
-	err := v.identity.Pair(ctx, addr, v.config.Name, v.device, v.certificateTime)
+	err := v.overHTTPS(addr, func(addr string) error {
+		return v.identity.Pair(ctx, addr, v.config.Name, v.device, v.certificateTime)
+	})
 	var pending *identity.PendingError
 	if !errors.As(err, &pending) {
 		v.setPairing("")
@@ -88,23 +91,31 @@ func (a *Agent) pairing() bool {
 	return a.code != ""
 }
 
-// Renew has the certificate renewed. A viewer that is refused even that, and was given another join token since it was
-// enrolled, enrols anew with it: somebody wants it to. The token that it came with doesn't count, or revoking a viewer would be
-// in vain as long as its token is good for more. Without such a token a person at the site must approve it.
+// Renew has the certificate renewed, as renew does. If the site refuses even that, a person there must approve the viewer.
 func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
-	err := v.identity.Renew(ctx, addr, v.device, v.certificateTime)
-	var refused *identity.RefusedError
-	if !errors.As(err, &refused) {
+	err := v.renew(ctx, addr)
+	if _, refused := errors.AsType[*identity.RefusedError](err); !refused {
 		return err
-	}
-	e, _ := v.identity.Enrolment()
-	if v.config.Token != nil && v.config.Token.ID != e.Token {
-		return v.Enrol(ctx, addr)
 	}
 	if asked := v.pair(ctx, addr); asked != nil {
 		return fmt.Errorf("%w; %w", err, asked)
 	}
 	return nil
+}
+
+// renew has the certificate renewed. A viewer that is refused that, and was given another join token since it was enrolled, enrols anew with
+// it: somebody wants it to. The token that it came with doesn't count, or revoking a viewer would be in vain as long as its token is good for
+// more.
+func (v viewerIdentity) renew(ctx context.Context, addr string) error {
+	err := v.overHTTPS(addr, func(addr string) error {
+		return v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+	})
+	_, refused := errors.AsType[*identity.RefusedError](err)
+	e, _ := v.identity.Enrolment()
+	if !refused || v.config.Token == nil || v.config.Token.ID == e.Token {
+		return err
+	}
+	return v.Enrol(ctx, addr)
 }
 
 func quote(s string) string { return `"` + s + `"` }
@@ -118,16 +129,6 @@ func (a *Agent) certificateTime() (time.Time, bool) {
 func (a *Agent) publishingKey() ed25519.PublicKey {
 	e, _ := a.identity.Enrolment()
 	return e.PublishingKey
-}
-
-// contentBases are the servers that content is fetched from: the one of the session, or, while there is none, of the last.
-func (a *Agent) contentBases() []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.contentServer == "" {
-		return nil
-	}
-	return []string{protocol.ContentURL(a.contentServer, "")}
 }
 
 // openNetwork makes what connects to servers.
@@ -213,7 +214,7 @@ type contentTransport struct {
 
 // RoundTrip implements http.RoundTripper. A server of the site, which has proved itself, also tells the time.
 func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !t.isSite(r.URL) {
+	if r.URL.Scheme != protocol.SchemeContent || !t.agent.isSite(r.URL.Host) {
 		return t.public.RoundTrip(r)
 	}
 	resp, err := t.site.RoundTrip(r)
@@ -224,10 +225,4 @@ func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.agent.clock.ServerTime(date, r.URL.Host)
 	}
 	return resp, nil
-}
-
-func (t *contentTransport) isSite(u *url.URL) bool {
-	t.agent.mu.Lock()
-	defer t.agent.mu.Unlock()
-	return u.Scheme == protocol.SchemeContent && u.Host == t.agent.contentServer
 }

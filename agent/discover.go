@@ -66,7 +66,7 @@ func (a *Agent) sayFound(d discovery.Device, says protocol.Announced, addrs []st
 	a.mu.Lock()
 	_, known := a.found[d.EPR]
 	if known || len(a.found) < maxFound {
-		a.found[d.EPR] = addrs
+		a.found[d.EPR] = foundServer{addrs, d.Addrs(protocol.SchemeContent)}
 	}
 	a.mu.Unlock()
 	if known {
@@ -104,7 +104,7 @@ func (l listener) hello(d discovery.Device) {
 // asked.
 func (l listener) bye(d discovery.Device) {
 	l.mu.Lock()
-	addrs := l.found[d.EPR]
+	addrs := l.found[d.EPR].session
 	delete(l.found, d.EPR)
 	l.mu.Unlock()
 	server := l.session.Status().Server

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"vitrine/platform/backoff"
@@ -20,43 +22,79 @@ const (
 	renewSpread = time.Hour
 )
 
-// renewer is the task that has the viewer's certificate renewed in time, by the server that the session is with. One that
-// expired nevertheless is renewed when a server refuses the session.
+// renewer is the task that has the viewer's certificate renewed in time, by the server that the session is with. One that has expired
+// nevertheless is renewed by any server of the site: a broker may end the handshake for it without a word.
 type renewer struct{ *Agent }
 
 // Run renews until ctx ends.
 func (r renewer) Run(ctx context.Context) error {
 	spread := rand.N(renewSpread)
 	wait := backoff.Backoff{Base: renewFirst, Max: renewLast}
-	pause := renewCheck
-	for {
-		timer := time.NewTimer(pause)
+	var rest time.Time
+	for ctx.Err() == nil {
+		timer := time.NewTimer(max(renewCheck, time.Until(rest)))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return nil
 		case <-timer.C:
+		case <-r.offline:
 		}
-		pause = renewCheck
-		session := r.session.Status()
-		if !session.Up() || !r.due(spread) {
+		timer.Stop()
+		servers := r.renewalServers(spread)
+		if len(servers) == 0 || time.Now().Before(rest) {
 			continue
 		}
-		if err := r.identity.Renew(ctx, session.Server, r.device, r.certificateTime); err != nil {
-			pause = wait.Next()
-			r.log.Warn("The viewer's certificate can't be renewed; trying again", "server", session.Server, "err", err, "retry", pause.Round(time.Second))
+		if err := r.renewAt(ctx, servers); err != nil && ctx.Err() == nil {
+			pause := wait.Next()
+			rest = time.Now().Add(pause)
+			r.log.Warn("The viewer's certificate can't be renewed; trying again", "err", err, "retry", pause.Round(time.Second))
 			continue
 		}
 		wait.Reset()
-		e, _ := r.identity.Enrolment()
-		r.log.Info("The viewer's certificate was renewed", "server", session.Server, "until", e.Expires().Format(time.DateOnly))
 	}
+	return nil
 }
 
-// due tells whether the certificate is to be renewed now. While the clock only guesses nobody knows.
-func (r renewer) due(spread time.Duration) bool {
+// renewAt asks one server after the other.
+func (r renewer) renewAt(ctx context.Context, servers []string) error {
+	var failed error
+	for _, addr := range servers {
+		err := viewerIdentity(r).renew(ctx, addr)
+		if err == nil {
+			e, _ := r.identity.Enrolment()
+			r.log.Info("The viewer's certificate was renewed", "server", addr, "until", e.Expires().Format(time.DateOnly))
+			if !r.session.Status().Up() {
+				r.session.Kick()
+			}
+			return nil
+		}
+		failed = also(failed, fmt.Errorf("%s: %w", addr, err))
+	}
+	return failed
+}
+
+// renewalServers are whom to ask for a renewal now; none if there is no need. While the clock only guesses nobody knows when it is time,
+// but a certificate that has expired even by a clock that is behind has.
+func (r renewer) renewalServers(spread time.Duration) []string {
 	e, ok := r.identity.Enrolment()
-	return ok && r.clock.Trust() >= clock.TrustServer && r.clock.Now().After(e.RenewAt().Add(spread))
+	session, now := r.session.Status(), r.clock.Now()
+	switch {
+	case !ok, r.pairing():
+		return nil
+	case session.Up():
+		if r.clock.Trust() < clock.TrustServer || now.Before(e.RenewAt().Add(spread)) {
+			return nil
+		}
+		return []string{session.Server}
+	case now.Before(e.Expires()):
+		return nil
+	}
+	var servers []string
+	for _, c := range r.knownServers() {
+		if !slices.Contains(servers, c.Addr) {
+			servers = append(servers, c.Addr)
+		}
+	}
+	return servers
 }
 
 // String names the task.

@@ -40,6 +40,9 @@ type Server struct {
 	Location Location `json:"location,omitempty"`
 	// Addrs are "host:port" addresses of the session port, in the order to try.
 	Addrs []string `json:"addrs,omitempty"`
+	// HTTPS are "host:port" addresses of content, enrolment and renewal, in the order to try; empty means that they are at the
+	// session's own address.
+	HTTPS []string `json:"https,omitempty"`
 	// NTP is the UDP port where the server answers SNTP; 0 means NTPPort.
 	NTP uint16 `json:"ntp,omitempty"`
 }
