@@ -30,6 +30,8 @@ type broker struct {
 	addr string
 	// connack is the answer to CONNECT; the zero value is success.
 	connack packets.Connack
+	// mute is true for a broker that never answers CONNECT.
+	mute bool
 	// refuse gives the reason code of the answer to a PUBLISH; nil takes all.
 	refuse func(*packets.Publish) byte
 
@@ -38,6 +40,7 @@ type broker struct {
 	// acked has a value for each message to a viewer that it has acknowledged.
 	acked chan struct{}
 
+	config   *tls.Config
 	listener net.Listener
 	mu       sync.Mutex
 	conns    []net.Conn
@@ -57,14 +60,23 @@ func newBroker(t *testing.T) *broker {
 		t.Fatal(err)
 	}
 	b := &broker{t: t, connects: make(chan *packets.Connect, 64), published: make(chan *packets.Publish, 4096), acked: make(chan struct{}, 64)}
-	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{protocol.ALPNMQTT}}
-	if b.listener, err = tls.Listen("tcp", "127.0.0.1:0", config); err != nil {
+	b.config = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{protocol.ALPNMQTT}}
+	if b.listener, err = tls.Listen("tcp", "127.0.0.1:0", b.config); err != nil {
 		t.Fatal(err)
 	}
 	b.addr = b.listener.Addr().String()
 	b.ends.Go(b.accept)
 	t.Cleanup(b.stop)
 	return b
+}
+
+// refuseCertificates makes the broker want a certificate, which a viewer without one hears of by an alert.
+func (b *broker) refuseCertificates() {
+	b.config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		c := b.config.Clone()
+		c.GetConfigForClient, c.ClientAuth = nil, tls.RequireAnyClientCert
+		return c, nil
+	}
 }
 
 func (b *broker) stop() {
@@ -109,6 +121,9 @@ func (b *broker) serve(conn net.Conn) {
 		switch c := p.Content.(type) {
 		case *packets.Connect:
 			b.connects <- c
+			if b.mute {
+				continue
+			}
 			answer = &b.connack
 		case *packets.Subscribe:
 			answer = &packets.Suback{PacketID: c.PacketID, Properties: &packets.Properties{}, Reasons: []byte{1, 1}}

@@ -211,3 +211,41 @@ func TestSearchEnds(t *testing.T) {
 	<-dialled
 	r.stop()
 }
+
+// A server that takes connections and then doesn't answer CONNECT keeps the viewer from the next one for a moment only.
+func TestMuteServer(t *testing.T) {
+	main, backup := newBroker(t), newBroker(t)
+	main.mute = true
+	began := time.Now()
+	r := run(t, with(t, main, backup))
+	if s := r.await(protocol.StateDegraded, protocol.StateOffline); s.Server != backup.addr || time.Since(began) > checkTimeout+2*time.Second {
+		t.Errorf("after %v %+v", time.Since(began), s)
+	}
+}
+
+// A broker that looks at certificates in TLS alone refuses by an alert: then the certificate is renewed.
+func TestCertificateRefusedInTLS(t *testing.T) {
+	b := newBroker(t)
+	b.refuseCertificates()
+	c := with(t, b)
+	renewed := make(chan string, 8)
+	c.Identity = renewing{known{}, renewed}
+	r := run(t, c)
+	if s := r.await(protocol.StateOffline); !strings.Contains(s.Error, "it doesn't take this viewer's certificate") {
+		t.Errorf("it says %q", s.Error)
+	}
+	if addr := <-renewed; addr != b.addr {
+		t.Errorf("it was to be renewed at %s", addr)
+	}
+}
+
+// renewing is an identity that notes where it was to be renewed.
+type renewing struct {
+	known
+	at chan<- string
+}
+
+func (r renewing) Renew(_ context.Context, addr string) error {
+	r.at <- addr
+	return errNotHere
+}

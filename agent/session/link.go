@@ -72,7 +72,7 @@ func (s *Session) open(ctx context.Context, conn *tls.Conn, c Candidate) (*link,
 		OnClientError:      l.lose,
 		OnServerDisconnect: func(d *paho.Disconnect) { l.lose(disconnected(d)) },
 	})
-	if err := l.connect(ctx); err != nil {
+	if err := certificateRefused(l.connect(ctx)); err != nil {
 		_ = conn.Close() // the error says more than that of closing
 		l.lose(err)
 		return nil, err

@@ -3,7 +3,9 @@ package session
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -68,6 +70,16 @@ func (s *Session) refusal(addr string, ack *paho.Connack) error {
 		return fmt.Errorf("%w: %s", errRefused, said)
 	}
 	return fmt.Errorf("the server can't carry the session: %s", said)
+}
+
+// certificateRefused makes a refusal of a TLS alert about this viewer's certificate (RFC 8446, section 6.2), which comes only after the handshake. Some
+// brokers look at certificates in TLS alone.
+func certificateRefused(err error) error {
+	op, ok := errors.AsType[*net.OpError](err)
+	if !ok || op.Op != "remote error" || !strings.Contains(op.Err.Error(), "certificate") && !strings.Contains(op.Err.Error(), "access denied") {
+		return err
+	}
+	return fmt.Errorf("%w: it doesn't take this viewer's certificate (%w)", errRefused, op.Err)
 }
 
 // askedWait is how long a server asks to be left alone.

@@ -200,7 +200,7 @@ func (s *Session) find(ctx context.Context) (*link, error) {
 			if r.err == nil {
 				s.set(protocol.StateConnecting, r.server.Addr, nil)
 				var l *link
-				if l, r.err = s.open(ctx, r.conn, r.server); r.err == nil {
+				if l, r.err = s.openSoon(ctx, r, running > 0 || len(s.known()) > 1); r.err == nil {
 					l.failed = failed
 					return l, nil
 				}
@@ -216,6 +216,18 @@ func (s *Session) find(ctx context.Context) (*link, error) {
 		}
 	}
 	return nil, err
+}
+
+// openSoon opens a link; soon, while other servers wait to be tried. One that takes connections may be unable to answer, as a node of a cluster
+// that has lost the others.
+func (s *Session) openSoon(ctx context.Context, r attempted, others bool) (*link, error) {
+	timeout := ackTimeout
+	if others {
+		timeout = checkTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return s.open(ctx, r.conn, r.server)
 }
 
 // dial makes one TLS connection.
