@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"path/filepath"
@@ -61,9 +62,11 @@ func newBroker(t *testing.T) *broker {
 	}
 	b := &broker{t: t, connects: make(chan *packets.Connect, 64), published: make(chan *packets.Publish, 4096), acked: make(chan struct{}, 64)}
 	b.config = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{protocol.ALPNMQTT}}
-	if b.listener, err = tls.Listen("tcp", "127.0.0.1:0", b.config); err != nil {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
+	b.listener = tls.NewListener(lingering{l}, b.config)
 	b.addr = b.listener.Addr().String()
 	b.ends.Go(b.accept)
 	t.Cleanup(b.stop)
@@ -77,6 +80,26 @@ func (b *broker) refuseCertificates() {
 		c.GetConfigForClient, c.ClientAuth = nil, tls.RequireAnyClientCert
 		return c, nil
 	}
+}
+
+// lingering reads what still comes before it closes a connection: a reset would take the last word from the other end.
+type lingering struct{ net.Listener }
+
+func (l lingering) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lingeringConn{conn.(*net.TCPConn)}, nil
+}
+
+type lingeringConn struct{ *net.TCPConn }
+
+func (c *lingeringConn) Close() error {
+	if c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(time.Second)) == nil {
+		_, _ = io.Copy(io.Discard, c.TCPConn) // whatever it is
+	}
+	return c.TCPConn.Close()
 }
 
 func (b *broker) stop() {
