@@ -50,6 +50,7 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 func (v viewerIdentity) enrolled(addr, how string) {
 	e, _ := v.identity.Enrolment()
 	v.log.Info("Enrolled at site "+quote(e.Site)+" "+how, "server", addr, "viewer", e.Name)
+	v.fault(faultCloned, nil)
 	v.showState()
 }
 
@@ -94,8 +95,12 @@ func (a *Agent) pairing() bool {
 // Renew has the certificate renewed, as renew does. If the site refuses even that, a person there must approve the viewer.
 func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
 	err := v.renew(ctx, addr)
-	if _, refused := errors.AsType[*identity.RefusedError](err); !refused {
+	refused, ok := errors.AsType[*identity.RefusedError](err)
+	if !ok {
 		return err
+	}
+	if refused.Cloned {
+		v.fault(faultCloned, refused)
 	}
 	if asked := v.pair(ctx, addr); asked != nil {
 		return fmt.Errorf("%w; %w", err, asked)

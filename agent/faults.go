@@ -14,7 +14,7 @@ const (
 	// faultContent is that the wanted programme can't be had.
 	faultContent = "content"
 	// faultCloned is that another machine uses this viewer's identity.
-	faultCloned = "cloned"
+	faultCloned = protocol.FaultCloned
 )
 
 // faults are what a technician should know at present, one for each code. It is safe for concurrent use.

@@ -30,6 +30,8 @@ const maxAnswer = 1 << 20
 // A RefusedError is a server's refusal of an enrolment; trying again with the same token is of no use.
 type RefusedError struct {
 	Reason string
+	// Cloned is true if it is because another machine uses this viewer's identity.
+	Cloned bool
 
 	status int
 }
@@ -158,7 +160,8 @@ func refusal(resp *http.Response) error {
 		}
 		return &BusyError{Reason: err.Error(), After: after}
 	case code >= 400 && code < 500:
-		return &RefusedError{Reason: err.Error(), status: code}
+		problem, _ := errors.AsType[protocol.Problem](err)
+		return &RefusedError{Reason: err.Error(), Cloned: problem.Type == protocol.ProblemCloned, status: code}
 	}
 	return err
 }

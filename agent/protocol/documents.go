@@ -164,6 +164,9 @@ type Playing struct {
 	Shown bool `json:"shown"`
 }
 
+// FaultCloned is the code of the fault that another machine uses a viewer's identity.
+const FaultCloned = "cloned"
+
 // A Fault is something that a technician should know.
 type Fault struct {
 	// Code is a short stable word for machines.

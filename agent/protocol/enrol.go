@@ -141,30 +141,44 @@ type EnrollResponse struct {
 
 // Problem is an error answer of the HTTPS API (RFC 9457), of media type application/problem+json.
 type Problem struct {
-	Status int `json:"status"`
+	// Type is one of the Problem constants; empty for all that a program needs not tell apart.
+	Type   string `json:"type,omitempty"`
+	Status int    `json:"status"`
 	// Title is the status in words.
 	Title string `json:"title"`
 	// Detail says what is wrong and what to do.
 	Detail string `json:"detail"`
 }
 
+// ProblemCloned is the type of a refusal because another machine uses the viewer's identity.
+const ProblemCloned = "urn:vitrine:problem:cloned"
+
 const problemType = "application/problem+json"
 
-// WriteProblem answers a request with a Problem.
+// WriteProblem answers a request with a Problem of no particular type.
 func WriteProblem(w http.ResponseWriter, status int, detail string) {
+	Problem{Status: status, Detail: detail}.Write(w)
+}
+
+// Write answers a request with the problem; its title is set.
+func (p Problem) Write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", problemType)
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
+	w.WriteHeader(p.Status)
+	p.Title = http.StatusText(p.Status)
 	// An error here means that the client has gone; there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(Problem{Status: status, Title: http.StatusText(status), Detail: detail})
+	_ = json.NewEncoder(w).Encode(p)
 }
+
+// Error is the detail.
+func (p Problem) Error() string { return p.Detail }
 
 // ReadProblem makes an error of an answer that isn't a success, from its Problem if it has one.
 func ReadProblem(resp *http.Response) error {
 	if resp.Header.Get("Content-Type") == problemType {
 		var p Problem
 		if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&p); err == nil && p.Detail != "" {
-			return errors.New(p.Detail)
+			return p
 		}
 	}
 	return fmt.Errorf("the server answered %s", resp.Status)

@@ -32,9 +32,16 @@ type message struct {
 	payload      []byte
 }
 
-// newBroker makes a broker that admits the viewers for whose certificate admit gives no error and hands every message of a viewer to
+// A caller is who wants a session: what it showed in TLS, on which machine it says that it is, and where that is.
+type caller struct {
+	shown       *x509.Certificate
+	fingerprint string
+	peer        string
+}
+
+// newBroker makes a broker that admits those for whom admit gives no error and hands every message of a viewer to
 // receive, which must not block.
-func newBroker(log *slog.Logger, admit func(*x509.Certificate) error, receive func(message)) (*broker, error) {
+func newBroker(log *slog.Logger, admit func(caller) error, receive func(message)) (*broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = protocol.MaxMessage
 	capabilities.MaximumClientWritesPending = pendingWrites
@@ -90,7 +97,7 @@ type aclHook struct {
 	mqtt.HookBase
 	broker *mqtt.Server
 	log    *slog.Logger
-	admit  func(*x509.Certificate) error
+	admit  func(caller) error
 }
 
 func (*aclHook) ID() string { return "acl" }
@@ -107,7 +114,7 @@ func (h *aclHook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 	case cert != nil && cert.Subject.CommonName != pk.Connect.ClientIdentifier:
 		err = fmt.Errorf("client %.40q has a certificate for %q", pk.Connect.ClientIdentifier, cert.Subject.CommonName)
 	case cert != nil:
-		err = h.admit(cert)
+		err = h.admit(caller{cert, fingerprintOf(pk), cl.Net.Remote})
 	}
 	if err == nil {
 		return nil
@@ -119,6 +126,16 @@ func (h *aclHook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 		return failed
 	}
 	return refused
+}
+
+// fingerprintOf is which machine a CONNECT comes from; empty if it doesn't say.
+func fingerprintOf(pk packets.Packet) string {
+	for _, p := range pk.Properties.User {
+		if p.Key == protocol.PropertyFingerprint {
+			return p.Val
+		}
+	}
+	return ""
 }
 
 // OnConnectAuthenticate lets everybody in that OnConnect has let through.

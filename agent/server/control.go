@@ -58,6 +58,8 @@ type ViewerStatus struct {
 	// Heard is when the running server last heard from it.
 	Heard    time.Time         `json:"heard,omitzero"`
 	Reported protocol.Reported `json:"reported,omitzero"`
+	// Fault is what the server has to say against the viewer.
+	Fault *protocol.Fault `json:"fault,omitempty"`
 }
 
 func (s *Server) controlServer() *http.Server {
@@ -79,6 +81,9 @@ func (s *Server) getViewers(w http.ResponseWriter, _ *http.Request) {
 	for i, v := range viewers {
 		l := s.fleet.get(v.ID)
 		statuses[i] = ViewerStatus{Viewer: v, Online: l.Presence.Online, Heard: l.Heard, Reported: l.Reported}
+		if f, ok := s.machines.of(v.ID, time.Now()); ok {
+			statuses[i].Fault = &f
+		}
 	}
 	writeJSON(w, statuses)
 }

@@ -111,6 +111,12 @@ type viewer struct {
 // connect runs a session for an identity.
 func connect(t *testing.T, id *identity.Identity, addr string, commands map[string]session.Handler) (v *viewer, stop func()) {
 	t.Helper()
+	return connectOn(t, "", id, addr, commands)
+}
+
+// connectOn does that on a machine.
+func connectOn(t *testing.T, machine string, id *identity.Identity, addr string, commands map[string]session.Handler) (v *viewer, stop func()) {
+	t.Helper()
 	v = &viewer{desired: make(chan protocol.Desired, 16), states: make(chan protocol.SessionStatus, 64)}
 	var err error
 	v.Session, err = session.New(session.Config{
@@ -121,9 +127,11 @@ func connect(t *testing.T, id *identity.Identity, addr string, commands map[stri
 		Report:   func() protocol.Reported { return protocol.Reported{Name: "x"} },
 		Desired:  func(d protocol.Desired) { v.desired <- d },
 		Commands: commands,
-		Journal:  filepath.Join(t.TempDir(), "journal.jsonl"),
-		Changed:  func(s protocol.SessionStatus) { v.states <- s },
-		Log:      slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+
+		Fingerprint: machine,
+		Journal:     filepath.Join(t.TempDir(), "journal.jsonl"),
+		Changed:     func(s protocol.SessionStatus) { v.states <- s },
+		Log:         slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,8 @@ type api struct {
 	log  *slog.Logger
 	// admit says whether a viewer may have content.
 	admit func(shown *x509.Certificate) error
+	// sameMachine says why a renewal is asked for by a copy of the viewer.
+	sameMachine func(caller) error
 	// grace is how long after its expiry a certificate can be renewed.
 	grace time.Duration
 	// manifest gives a manifest's bytes, asset opens an asset.
@@ -134,6 +136,10 @@ func (a *api) renew(w http.ResponseWriter, r *http.Request) {
 	var request protocol.RenewRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEnrollBody)).Decode(&request); err != nil {
 		protocol.WriteProblem(w, http.StatusBadRequest, "the request for a renewal can't be read: "+err.Error())
+		return
+	}
+	if err, cloned := errors.AsType[*cloneError](a.sameMachine(caller{cert, request.Device.Fingerprint, r.RemoteAddr})); cloned {
+		protocol.Problem{Type: protocol.ProblemCloned, Status: http.StatusForbidden, Detail: err.Error()}.Write(w)
 		return
 	}
 	response, err := a.site.Renew(cert, a.grace, request)

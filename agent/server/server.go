@@ -65,7 +65,9 @@ type Server struct {
 	log    *slog.Logger
 	site   *Site
 	fleet  *fleet
-	ready  chan struct{}
+	// machines are those on which viewers run.
+	machines *machines
+	ready    chan struct{}
 
 	listener  net.Listener
 	time      *clock.Server
@@ -90,7 +92,7 @@ func New(c Config) (*Server, error) {
 	if protocol.CheckName(c.Name) != nil {
 		c.Name = ""
 	}
-	s := &Server{config: c, log: c.Log, fleet: newFleet(), ready: make(chan struct{})}
+	s := &Server{config: c, log: c.Log, fleet: newFleet(), machines: newMachines(), ready: make(chan struct{})}
 	if err := s.open(); err != nil {
 		s.closePorts()
 		return nil, err
@@ -125,7 +127,7 @@ func (s *Server) open() (err error) {
 	if s.control, err = listenControl(s.config.State); err != nil {
 		return err
 	}
-	s.broker, err = newBroker(s.log, s.admit, s.receive)
+	s.broker, err = newBroker(s.log, s.admitSession, s.receive)
 	return err
 }
 
@@ -195,10 +197,14 @@ func serveHTTP(ctx context.Context, server *http.Server, l net.Listener) error {
 func (s *Server) api() *api {
 	return &api{
 		site: s.site, log: s.log, admit: s.admit, grace: s.config.RenewalGrace,
-		manifest: s.publisher.manifest,
-		asset:    s.openAsset,
-		servers:  s.servers,
-		enrolled: func(v Viewer) { s.sendDesired(v.ID) },
+		manifest:    s.publisher.manifest,
+		asset:       s.openAsset,
+		servers:     s.servers,
+		sameMachine: s.sameMachine,
+		enrolled: func(v Viewer) {
+			s.machines.forget(v.ID)
+			s.sendDesired(v.ID)
+		},
 	}
 }
 
@@ -217,6 +223,27 @@ func (s *Server) admit(shown *x509.Certificate) error {
 		return err
 	}
 	return v.admits(shown)
+}
+
+// admitSession says why a caller may not have a session.
+func (s *Server) admitSession(c caller) error {
+	if err := s.admit(c.shown); err != nil {
+		return err
+	}
+	return s.sameMachine(c)
+}
+
+// sameMachine says why whoever shows a certificate of the site isn't the viewer that it is for.
+func (s *Server) sameMachine(c caller) error {
+	v, err := s.site.Viewer(c.shown.Subject.CommonName)
+	if err != nil {
+		return err
+	}
+	err = s.machines.connect(v, c.fingerprint, c.peer, s.fleet.get(v.ID).Presence.Online, time.Now())
+	if f, ok := s.machines.of(v.ID, time.Now()); ok && time.Since(f.Since) < time.Second {
+		s.log.Warn("FAULT: "+f.Message, "viewer", v.Name)
+	}
+	return err
 }
 
 // publishLoop makes a programme of the media folder, now and whenever it changes.
@@ -289,6 +316,7 @@ func (s *Server) send(viewer, kind string, v any, retain bool) {
 
 // receive takes a viewer's message.
 func (s *Server) receive(m message) {
+	s.machines.alive(m.viewer, time.Now())
 	var err error
 	switch m.kind {
 	case protocol.KindReported:

@@ -93,7 +93,15 @@ func viewersList(ctx context.Context, env cli.Env, args []string) error {
 	for _, v := range viewers {
 		rows = append(rows, viewerRow(v, running))
 	}
-	return cli.Table(env.Stdout, rows)
+	if err := cli.Table(env.Stdout, rows); err != nil {
+		return err
+	}
+	for _, v := range viewers {
+		if v.Fault != nil {
+			fmt.Fprintf(env.Stdout, "FAULT: %s (since %s)\n", v.Fault.Message, v.Fault.Since.Local().Format(time.DateTime))
+		}
+	}
+	return nil
 }
 
 // listViewers asks the running server, or reads the folder if there is none.
