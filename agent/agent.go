@@ -34,9 +34,6 @@ import (
 	"vitrine/platform/wake"
 )
 
-// identifyTime is how long the page shows the viewer's name when it is asked to.
-const identifyTime = 30 * time.Second
-
 // Config says how to run a viewer.
 type Config struct {
 	// Name is what the viewer would like to be called; empty takes the machine's name.
@@ -62,6 +59,8 @@ type Config struct {
 	// Version and Build name this program.
 	Version string
 	Build   time.Time
+	// Restart ends this program so that it is started again; nil if nothing would start it again.
+	Restart func()
 	// Progress is told how far the fetch of a new programme is; nil if nobody wants to know. It must not block.
 	Progress func(protocol.SyncStatus)
 	// Log gets what happens; nil means nothing.
@@ -84,6 +83,7 @@ type Agent struct {
 	session  *session.Session
 	wake     *wake.Listener
 	faults   *faults
+	ring     *logRing
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
 	dialer *proxy.Dialer
 	roots  *x509.CertPool
@@ -109,10 +109,12 @@ func New(c Config) (*Agent, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	ring := &logRing{}
+	c.Log = ring.keeping(c.Log)
 	if c.Progress == nil {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
-	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), found: map[string]foundServer{}, offline: make(chan struct{}, 1)}
+	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring, found: map[string]foundServer{}, offline: make(chan struct{}, 1)}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}

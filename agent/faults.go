@@ -13,6 +13,8 @@ import (
 const (
 	// faultContent is that the wanted programme can't be had.
 	faultContent = "content"
+	// faultRolledBack is that a programme isn't followed, since it was rolled back.
+	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.
 	faultCloned = protocol.FaultCloned
 )

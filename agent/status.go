@@ -1,13 +1,10 @@
 package agent
 
 import (
-	"context"
-	"encoding/json"
 	"net/netip"
 
 	"vitrine/agent/player"
 	"vitrine/agent/protocol"
-	"vitrine/agent/session"
 	"vitrine/platform/device"
 	"vitrine/platform/network"
 )
@@ -117,18 +114,4 @@ func describe(d device.Device) protocol.Device {
 		p.MACs = append(p.MACs, mac.String())
 	}
 	return p
-}
-
-// commands are what a server may have this viewer do.
-func (a *Agent) commands() map[string]session.Handler {
-	return map[string]session.Handler{
-		protocol.CommandRefresh: func(context.Context, json.RawMessage) (session.Outcome, error) {
-			a.library.Refresh()
-			return session.Outcome{}, nil
-		},
-		protocol.CommandIdentify: func(context.Context, json.RawMessage) (session.Outcome, error) {
-			a.player.Identify(a.name(), identifyTime)
-			return session.Outcome{}, nil
-		},
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"vitrine/agent/protocol"
+	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/platform/atomicfile"
 )
@@ -20,6 +21,8 @@ type wish struct {
 	// Viewer is the identity that it was for: a viewer that was enrolled anew has no wish yet.
 	Viewer string `json:"viewer"`
 	protocol.Desired
+	// Declined is the manifest that was rolled back from: it isn't wanted any more, whatever the server says, until that is another one.
+	Declined digest.Digest `json:"declined,omitzero"`
 }
 
 // openWish reads the last wish. One that can't be read is no loss: the server says it again.
@@ -64,19 +67,37 @@ func (a *Agent) desired(d protocol.Desired) {
 		if len(d.Servers) == 0 {
 			d.Servers = old.Servers
 		}
-		a.wish = wish{e.Viewer, d}
+		a.wish = wish{e.Viewer, d, old.Declined}
+		if d.Manifest != nil && d.Manifest.Digest != old.Declined {
+			a.wish.Declined = digest.Digest{}
+		}
 	}
+	w := a.wish
 	a.mu.Unlock()
 	if stale {
 		a.log.Info("The server's wish is not followed: this viewer has a later one", "rev", d.Rev, "has", old.Rev)
 		return
 	}
-	if err := atomicfile.WriteJSON(a.wishPath(), wish{e.Viewer, d}, 0o600); err != nil {
-		a.log.Warn("What the server wants can't be kept on disk", "err", err)
-	}
+	a.keepWish(w)
 	a.followTime()
 	a.want()
 	a.session.Report()
+}
+
+func (a *Agent) keepWish(w wish) {
+	if err := atomicfile.WriteJSON(a.wishPath(), w, 0o600); err != nil {
+		a.log.Warn("What the server wants can't be kept on disk", "err", err)
+	}
+}
+
+// declineWish makes the viewer stay away from a programme that was rolled back from.
+func (a *Agent) declineWish(d digest.Digest) {
+	a.mu.Lock()
+	a.wish.Declined = d
+	w := a.wish
+	a.mu.Unlock()
+	a.keepWish(w)
+	a.want()
 }
 
 // sameProgramme tells whether two wishes of one revision can stand beside each other: a wish may leave the programme out.
@@ -87,8 +108,13 @@ func sameProgramme(a, b protocol.Desired) bool {
 // want has the library get what is wanted.
 func (a *Agent) want() {
 	a.mu.Lock()
-	m := a.wish.Manifest
+	m, declined := a.wish.Manifest, a.wish.Declined
 	a.mu.Unlock()
+	if m != nil && m.Digest == declined {
+		a.fault(faultRolledBack, errors.New("the programme was rolled back; the viewer waits for another one from the server"))
+		return
+	}
+	a.fault(faultRolledBack, nil)
 	if m != nil {
 		a.library.Want(library.Ref{Digest: m.Digest, Size: m.Size, Signature: m.Signature})
 	}

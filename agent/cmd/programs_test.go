@@ -314,3 +314,18 @@ func awaitStatus(t *testing.T, page, what string, ok func(agent.Status) bool) ag
 		}
 	}
 }
+
+// awaitTrue waits for what nothing tells of.
+func awaitTrue(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	deadline := time.After(patience)
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatalf("there is no %s", what)
+		}
+	}
+}

@@ -15,6 +15,7 @@ const (
 	typeStatus    = "status"
 	typeProgramme = "programme"
 	typeIdentify  = "identify"
+	typeReload    = "reload"
 	typeTime      = "time"
 	typeShown     = "shown"
 	typeFailed    = "failed"
@@ -64,6 +65,11 @@ type identifyMessage struct {
 	Type    string  `json:"type"`
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
+}
+
+// reloadMessage has a page load itself again.
+type reloadMessage struct {
+	Type string `json:"type"`
 }
 
 // timeMessage answers a page's question for the time.

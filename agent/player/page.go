@@ -69,6 +69,8 @@ func kindOf(body any) string {
 		return typeProgramme
 	case identifyMessage:
 		return typeIdentify
+	case reloadMessage:
+		return typeReload
 	}
 	return typeHello
 }

@@ -189,6 +189,16 @@ func (p *Player) SetState(s State) {
 	}
 }
 
+// Reload has every open page load itself again, and gives how many there are.
+func (p *Player) Reload() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for page := range p.open {
+		page.post(reloadMessage{typeReload})
+	}
+	return len(p.open)
+}
+
 // Identify shows a big name on every page for d, also on a page that is opened meanwhile. An empty name means the
 // viewer's; a d of zero or less takes the name off again.
 func (p *Player) Identify(name string, d time.Duration) {

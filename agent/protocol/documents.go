@@ -212,8 +212,20 @@ func ParsePresence(data []byte) (Presence, error) {
 
 // Names of the commands that this version knows.
 const (
-	CommandRefresh  = "refresh"
-	CommandIdentify = "identify"
+	CommandRefresh       = "refresh"
+	CommandIdentify      = "identify"
+	CommandRestartPlayer = "restart-player"
+	CommandRestartAgent  = "restart-agent"
+	CommandReboot        = "reboot"
+	CommandPowerOff      = "poweroff"
+	CommandWake          = "wake"
+	CommandWakePeer      = "wake-peer"
+	CommandLogs          = "logs"
+	CommandRollback      = "rollback"
+	CommandPurgeCache    = "purge-cache"
+	CommandStandby       = "standby"
+	CommandScreenshot    = "screenshot"
+	CommandDoctor        = "doctor"
 )
 
 // A Command is something to be done once, and not too late: it carries a time of expiry, here, or as MQTT's message expiry, or both.

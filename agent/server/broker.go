@@ -24,6 +24,8 @@ const (
 type broker struct {
 	mqtt *mqtt.Server
 	hook *aclHook
+	// inline is the client by which the server itself publishes.
+	inline *mqtt.Client
 }
 
 // A message is what a viewer sent.
@@ -54,6 +56,8 @@ func newBroker(log *slog.Logger, admit func(caller) error, receive func(message)
 		hook: &aclHook{log: log, admit: admit},
 	}
 	b.hook.broker = b.mqtt
+	b.inline = b.mqtt.NewClient(nil, "local", "server", true)
+	b.inline.Properties.ProtocolVersion = 5
 	if err := b.mqtt.AddHook(b.hook, nil); err != nil {
 		return nil, err
 	}
@@ -80,6 +84,21 @@ func (b *broker) serve(conn net.Conn) error {
 // publish sends to a viewer, now or when it is back.
 func (b *broker) publish(viewer, kind string, payload []byte, retain bool) error {
 	return b.mqtt.Publish(protocol.Topic(viewer, kind), payload, retain, 1)
+}
+
+// command sends a command, which the broker keeps no longer than until it expires, and whose results come on the usual topic.
+func (b *broker) command(viewer, id string, payload []byte, expiry time.Duration) error {
+	return b.mqtt.InjectPacket(b.inline, packets.Packet{
+		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: 1},
+		TopicName:   protocol.Topic(viewer, protocol.KindCommand),
+		Payload:     payload,
+		PacketID:    1, // of a client that is no connection, and needs no acknowledgement
+		Properties: packets.Properties{
+			MessageExpiryInterval: uint32(expiry / time.Second),
+			ResponseTopic:         protocol.Topic(viewer, protocol.KindResult),
+			CorrelationData:       []byte(id),
+		},
+	})
 }
 
 // drop ends a viewer's session, if it has one.

@@ -134,7 +134,14 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 	command.ID, command.Expires = newID(), time.Now().Add(commandTimeout).UTC()
 	results := s.fleet.expect(command.ID)
 	defer s.fleet.forget(command.ID)
-	s.send(v.ID, protocol.KindCommand, command, false)
+	payload, err := json.Marshal(command)
+	if err == nil {
+		err = s.broker.command(v.ID, command.ID, payload, commandTimeout)
+	}
+	if err != nil {
+		protocol.WriteProblem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
 	timeout := time.NewTimer(commandTimeout)
 	defer timeout.Stop()
 	for {

@@ -83,6 +83,9 @@ type Library struct {
 	ready  chan struct{}
 	news   chan struct{}
 
+	// activating is held while one generation takes the place of another.
+	activating sync.Mutex
+
 	mu     sync.Mutex
 	active *Active
 	wanted *Ref
@@ -135,6 +138,48 @@ func (l *Library) Refresh() {
 	case l.news <- struct{}{}:
 	default:
 	}
+}
+
+// Rollback makes the previous generation the active one, durably, and forgets the one that was. What was wanted isn't any more. The error says that
+// there is no previous one, or that it isn't whole; then nothing changes.
+func (l *Library) Rollback() (Active, error) {
+	l.mu.Lock()
+	if l.cancel != nil {
+		l.cancel()
+	}
+	l.wanted = nil
+	l.mu.Unlock()
+	l.activating.Lock()
+	defer l.activating.Unlock()
+	previous, ok := l.config.Store.Previous()
+	if !ok {
+		return Active{}, errors.New("there is no earlier programme on this disk")
+	}
+	a, err := l.open(previous)
+	if err != nil {
+		return Active{}, fmt.Errorf("the earlier programme can't be played: %w", err)
+	}
+	if _, err := l.config.Store.Rollback(); err != nil {
+		return Active{}, err
+	}
+	l.log.Warn("Rolled back to the programme before", "programme", a.Manifest.ID, "digest", previous.Manifest.Short())
+	l.set(a)
+	return a, nil
+}
+
+// Purge removes from disk what neither generation needs, nor the one that is wanted, and gives how many files and bytes that were.
+func (l *Library) Purge() (files int, size int64, err error) {
+	l.mu.Lock()
+	wanted := l.wanted
+	l.mu.Unlock()
+	var others []*manifest.Manifest
+	if wanted != nil {
+		// One that can't be read has no assets on disk yet.
+		if m, err := l.readManifest(*wanted, false); err == nil {
+			others = append(others, m)
+		}
+	}
+	return l.remove(others)
 }
 
 // Run loads what is on disk, and then follows what is wanted until ctx ends.

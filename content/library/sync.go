@@ -58,6 +58,8 @@ func (l *Library) follow(ctx context.Context, wanted Ref, active *Active) error 
 	if err := l.fetchAssets(ctx, wanted.Digest, m); err != nil {
 		return err
 	}
+	l.activating.Lock()
+	defer l.activating.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -223,6 +225,13 @@ func (l *Library) makeRoom(need int64, next ...*manifest.Manifest) error {
 
 // sweep removes what no generation needs. others are manifests whose assets stay too.
 func (l *Library) sweep(others ...*manifest.Manifest) {
+	if _, _, err := l.remove(others); err != nil {
+		l.log.Warn("Not everything that isn't needed could be removed from disk", "err", err)
+	}
+}
+
+// remove does that, and gives how many files and bytes went.
+func (l *Library) remove(others []*manifest.Manifest) (files int, size int64, err error) {
 	keep := map[digest.Digest]bool{}
 	for _, get := range []func() (store.Generation, bool){l.config.Store.Current, l.config.Store.Previous} {
 		g, ok := get()
@@ -232,8 +241,7 @@ func (l *Library) sweep(others ...*manifest.Manifest) {
 		keep[g.Manifest] = true
 		m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}, true)
 		if err != nil {
-			l.log.Warn("Nothing is removed from disk, since it isn't known what an earlier programme needs", "err", err)
-			return
+			return 0, 0, fmt.Errorf("it isn't known what an earlier programme needs: %w", err)
 		}
 		others = append(others, m)
 	}
@@ -247,13 +255,11 @@ func (l *Library) sweep(others ...*manifest.Manifest) {
 			keep[d] = true
 		}
 	}
-	files, bytes, err := l.config.Store.Sweep(func(d digest.Digest) bool { return keep[d] })
-	if err != nil {
-		l.log.Warn("Not everything that isn't needed could be removed", "err", err)
-	}
+	files, size, err = l.config.Store.Sweep(func(d digest.Digest) bool { return keep[d] })
 	if files > 0 {
-		l.log.Info("Removed what no programme needs any more", "files", files, "bytes", bytes)
+		l.log.Info("Removed what no programme needs any more", "files", files, "bytes", size)
 	}
+	return files, size, err
 }
 
 // progress counts for several workers.

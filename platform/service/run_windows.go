@@ -48,3 +48,6 @@ func (p *program) Stop(service.Service) error {
 	<-p.done
 	return nil
 }
+
+// Restarts tells whether this process is a service that is started again when it ends.
+func Restarts() bool { return !service.Interactive() }

@@ -7,7 +7,7 @@ import (
 
 // systemdUnit is the unit that systemd gets. Compared with the library's own: the service says when it is ready, is started
 // again after 2 s and not after 2 min, needs no network to start, has a state folder made by systemd, and may do only what it
-// has to: listen on ports below 1024, hear raw frames, set the clock.
+// has to: listen on ports below 1024, hear raw frames, set the clock, restart the machine.
 //
 // It runs as root without root's power over files, not as a user of its own: its settings hold a join token and belong to
 // root, and the library can't make users.
@@ -29,7 +29,7 @@ ExecStart=%s
 Restart=always
 RestartSec=2
 StateDirectory=%s
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SYS_TIME
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SYS_TIME CAP_SYS_BOOT
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

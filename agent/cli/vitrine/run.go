@@ -201,8 +201,15 @@ func first(values ...string) string {
 
 // play runs the agent, and tells the service manager when the page can be opened.
 func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p *progress) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var restart func()
+	if service.Restarts() {
+		restart = func() { stop(errRestart) }
+	}
 	a, err := agent.New(agent.Config{
-		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
+		Restart: restart,
+		Name:    c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
 		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
@@ -226,8 +233,14 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 	<-done
 	p.clear()
 	log.Info("Stopped; what is on disk plays again at the next start")
+	if err == nil && errors.Is(context.Cause(ctx), errRestart) {
+		return errRestart
+	}
 	return err
 }
+
+// errRestart ends the program with an error, on which every service manager starts it again.
+var errRestart = errors.New("the server wants this viewer to be started again")
 
 // progress shows how far the fetch of a programme is: as a bar on a terminal, elsewhere as a line now and then.
 type progress struct {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"vitrine/agent/cli"
-	"vitrine/agent/protocol"
 	"vitrine/agent/server"
 )
 
@@ -17,18 +16,6 @@ var (
 		Summary: "list the site's viewers and what they are doing",
 		Usage:   "[--json]",
 		Help:    "Without a running server it lists who has been enrolled.",
-	}
-	viewersIdentifyCommand = cli.Command{
-		Name:    "identify",
-		Summary: "have a viewer show its name on its screen for 30 seconds",
-		Usage:   "VIEWER [--json]",
-		Help:    "VIEWER is a name or an id.",
-	}
-	viewersRefreshCommand = cli.Command{
-		Name:    "refresh",
-		Summary: "have a viewer try at once to fetch what it lacks",
-		Usage:   "VIEWER [--json]",
-		Help:    "VIEWER is a name or an id.",
 	}
 	viewersRevokeCommand = cli.Command{
 		Name:    "revoke",
@@ -58,19 +45,21 @@ they differ, somebody sits between viewer and server.`,
 )
 
 func viewersTree() cli.Command {
-	return cli.Command{
+	tree := cli.Command{
 		Name:    "viewers",
-		Summary: "list the viewers, and have one do something",
+		Summary: "list the viewers, take one in or turn it out, and have one do something",
 		Commands: []cli.Command{
 			viewersListCommand.With(viewersList),
-			viewersIdentifyCommand.With(commander(viewersIdentifyCommand, protocol.CommandIdentify)),
-			viewersRefreshCommand.With(commander(viewersRefreshCommand, protocol.CommandRefresh)),
 			viewersApproveCommand.With(viewersApprove),
 			viewersRejectCommand.With(viewersReject),
 			viewersRenameCommand.With(viewersRename),
 			viewersRevokeCommand.With(viewersRevoke),
 		},
 	}
+	for _, o := range orders {
+		tree.Commands = append(tree.Commands, o.command().With(o.run))
+	}
+	return tree
 }
 
 func viewersList(ctx context.Context, env cli.Env, args []string) error {
@@ -158,34 +147,6 @@ func viewerRow(v server.ViewerStatus, running bool) []string {
 		}
 	}
 	return []string{v.Name, state, playing, v.Reported.Clock.Trust, v.Reported.Version, v.ID}
-}
-
-// commander makes the function of a command that a viewer is to run.
-func commander(c cli.Command, name string) func(context.Context, cli.Env, []string) error {
-	return func(ctx context.Context, env cli.Env, args []string) error {
-		flags := cli.Flags(env, "vitrine-server viewers "+c.Name, c)
-		state := stateFlag(flags)
-		asJSON := flags.Bool("json", false, "print JSON")
-		rest, err := flags.Parse(args, 1, 1)
-		if err != nil {
-			return err
-		}
-		result, err := server.NewControl(*state).Command(ctx, rest[0], name, nil)
-		if errors.Is(err, server.ErrNotRunning) {
-			return fmt.Errorf("no server is running on %s; a command needs one", *state)
-		}
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return cli.WriteJSON(env.Stdout, result)
-		}
-		if result.State == protocol.ResultFailed {
-			return fmt.Errorf("viewer %s: %s", rest[0], result.Error)
-		}
-		_, err = fmt.Fprintf(env.Stdout, "%s: %s\n", rest[0], result.State)
-		return err
-	}
 }
 
 // viewersRevoke asks the running server, so that the session ends, or changes the folder if there is none.

@@ -36,6 +36,9 @@ const handlers = {
   identify({name, seconds}) {
     identify.show(name, seconds, (status.addresses ?? []).join(' · '));
   },
+  reload() {
+    location.reload();
+  },
   time(message) {
     screen.clock.answer(message);
   },
