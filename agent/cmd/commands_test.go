@@ -92,7 +92,7 @@ func TestCommands(t *testing.T) {
 	}
 	awaitStatus(t, page, "playing the first programme again", rolledBack)
 	viewer.kill()
-	viewer, page = view(t, state, "", "--server", addr)
+	_, page = view(t, state, "", "--server", addr)
 	awaitStatus(t, page, "still playing the first programme", func(s agent.Status) bool { return connected(s) && rolledBack(s) })
 	s.add(t, "4-white.png", color.White)
 	third := awaitStatus(t, page, "playing the third programme", func(s agent.Status) bool {
