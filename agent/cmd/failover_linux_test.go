@@ -2,9 +2,11 @@ package cmd_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,6 +63,25 @@ func newPair(t *testing.T) *pair {
 		"run", "--state", copied.state, "--media", copied.media, "--role", "backup", "--name", "backup", "--peer", "main=10.77.0.1"}}
 	p.backup.start(t)
 	return p
+}
+
+// backup copies the site, as it is now, for a backup server.
+func (s site) backup(t testing.TB) site {
+	t.Helper()
+	copied := site{state: shortDir(t), media: s.media}
+	if err := os.CopyFS(copied.state, filesOnly{os.DirFS(s.state)}); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// filesOnly leaves out what can't be copied: a running server's socket.
+type filesOnly struct{ fs.FS }
+
+// ReadDir implements fs.ReadDirFS.
+func (f filesOnly) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(f.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Type()&fs.ModeSocket != 0 }), err
 }
 
 // settings writes a vitrine.toml with short times.

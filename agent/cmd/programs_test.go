@@ -11,12 +11,10 @@ import (
 	"image/color"
 	"image/png"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -235,25 +233,6 @@ func (s site) serve(t testing.TB, listen string, more ...string) (p *process, ad
 	addr, _ = p.await("Serving viewers")["server"].(string)
 	p.await("The programme is up to date")
 	return p, addr
-}
-
-// backup copies the site, as it is now, for a backup server.
-func (s site) backup(t testing.TB) site {
-	t.Helper()
-	copied := site{state: shortDir(t), media: s.media}
-	if err := os.CopyFS(copied.state, filesOnly{os.DirFS(s.state)}); err != nil {
-		t.Fatal(err)
-	}
-	return copied
-}
-
-// filesOnly leaves out what can't be copied: a running server's socket.
-type filesOnly struct{ fs.FS }
-
-// ReadDir implements fs.ReadDirFS.
-func (f filesOnly) ReadDir(name string) ([]fs.DirEntry, error) {
-	entries, err := fs.ReadDir(f.FS, name)
-	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Type()&fs.ModeSocket != 0 }), err
 }
 
 // token makes a join token and writes it into a file.
