@@ -161,6 +161,9 @@ func TestServersDieAndReturn(t *testing.T) {
 	p.backup.start(t)
 	p.awaitState(protocol.StateDegraded, &p.backup, "refused the connection")
 	p.backup.await("A viewer says: woken by a magic packet")
+	if text := mustRun(t, "vitrine-server", "viewers", "events", "screen", "--state", p.backup.args[2]); strings.Count(text, "woken by a magic packet") != 1 {
+		t.Errorf("the events are\n%s", text)
+	}
 	p.main.start(t)
 	p.awaitState(protocol.StateConnected, &p.main, "")
 

@@ -42,7 +42,7 @@ type caller struct {
 }
 
 // newBroker makes a broker that admits those for whom admit gives no error and hands every message of a viewer to
-// receive, which must not block.
+// receive, before it acknowledges it.
 func newBroker(log *slog.Logger, admit func(caller) error, receive func(message)) (*broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = protocol.MaxMessage
@@ -53,20 +53,12 @@ func newBroker(log *slog.Logger, admit func(caller) error, receive func(message)
 	// The library's own log warns of every ordinary end of a session; what matters is logged by the hook.
 	b := &broker{
 		mqtt: mqtt.New(&mqtt.Options{InlineClient: true, Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)}),
-		hook: &aclHook{log: log, admit: admit},
+		hook: &aclHook{log: log, admit: admit, receive: receive},
 	}
 	b.hook.broker = b.mqtt
 	b.inline = b.mqtt.NewClient(nil, "local", "server", true)
 	b.inline.Properties.ProtocolVersion = 5
 	if err := b.mqtt.AddHook(b.hook, nil); err != nil {
-		return nil, err
-	}
-	err := b.mqtt.Subscribe(protocol.Topic("+", "+"), 1, func(_ *mqtt.Client, _ packets.Subscription, pk packets.Packet) {
-		if viewer, kind, ok := protocol.ParseTopic(pk.TopicName); ok && protocol.ViewerPublishes(kind) {
-			receive(message{viewer, kind, pk.Payload})
-		}
-	})
-	if err != nil {
 		return nil, err
 	}
 	return b, b.mqtt.Serve()
@@ -117,12 +109,15 @@ type aclHook struct {
 	broker *mqtt.Server
 	log    *slog.Logger
 	admit  func(caller) error
+
+	receive func(message)
 }
 
 func (*aclHook) ID() string { return "acl" }
 
 func (*aclHook) Provides(b byte) bool {
-	return b == mqtt.OnConnect || b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnDisconnect || b == mqtt.OnSessionEstablished
+	return b == mqtt.OnConnect || b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnDisconnect || b == mqtt.OnSessionEstablished ||
+		b == mqtt.OnPublish || b == mqtt.OnWillSent
 }
 
 // OnConnect admits a client whose id is the common name of its certificate, and says to others why they aren't.
@@ -168,6 +163,21 @@ func (h *aclHook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 		h.log.Warn("A viewer asked for a topic that isn't its own", "viewer", cl.ID, "topic", topic, "write", write)
 	}
 	return allowed
+}
+
+// OnPublish takes what a viewer says before the library acknowledges it (PUBACK), so that what was acknowledged can't be lost here.
+func (h *aclHook) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
+	h.take(pk)
+	return pk, nil
+}
+
+// OnWillSent takes the last word of a viewer that is gone.
+func (h *aclHook) OnWillSent(_ *mqtt.Client, pk packets.Packet) { h.take(pk) }
+
+func (h *aclHook) take(pk packets.Packet) {
+	if viewer, kind, ok := protocol.ParseTopic(pk.TopicName); ok && protocol.ViewerPublishes(kind) {
+		h.receive(message{viewer, kind, pk.Payload})
+	}
 }
 
 func (h *aclHook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {

@@ -67,6 +67,7 @@ type Server struct {
 	fleet  *fleet
 	// machines are those on which viewers run.
 	machines *machines
+	history  *history
 	ready    chan struct{}
 
 	listener  net.Listener
@@ -122,6 +123,9 @@ func (s *Server) open() (err error) {
 		s.log.Info(fmt.Sprintf("Created site %q with its own certificate authority", s.site.Name()), "state", s.config.State)
 	}
 	if s.publisher, err = newPublisher(s.site, s.config.Seconds); err != nil {
+		return err
+	}
+	if s.history, err = newHistory(s.config.State); err != nil {
 		return err
 	}
 	if s.control, err = listenControl(s.config.State); err != nil {
@@ -341,7 +345,11 @@ func (s *Server) receive(m message) {
 		}
 	case protocol.KindEvent:
 		var e protocol.Event
+		var fresh bool
 		if e, err = protocol.ParseEvent(m.payload); err == nil {
+			fresh, err = s.history.add(m.viewer, e)
+		}
+		if fresh {
 			s.log.Info("A viewer says: "+e.Message, "viewer", s.nameOf(m.viewer))
 		}
 	}

@@ -23,6 +23,12 @@ var (
 		Usage:   "VIEWER [--json]",
 		Help:    "VIEWER is a name or an id. Its session ends at once. To take it back, enrol it with a new token.",
 	}
+	viewersEventsCommand = cli.Command{
+		Name:    "events",
+		Summary: "print what a viewer has said that happened to it",
+		Usage:   "VIEWER [--lines N] [--json]",
+		Help:    "VIEWER is a name or an id. The server keeps the last thousand of each.",
+	}
 	viewersApproveCommand = cli.Command{
 		Name:    "approve",
 		Summary: "take in a viewer that waits for approval, if its screen shows the same code",
@@ -54,6 +60,7 @@ func viewersTree() cli.Command {
 			viewersRejectCommand.With(viewersReject),
 			viewersRenameCommand.With(viewersRename),
 			viewersRevokeCommand.With(viewersRevoke),
+			viewersEventsCommand.With(viewersEvents),
 		},
 	}
 	for _, o := range orders {
@@ -224,6 +231,35 @@ func viewersRename(ctx context.Context, env cli.Env, args []string) error {
 		v, err = site.Rename(rest[0], rest[1])
 	}
 	return printViewer(env, v, err, *asJSON, "is its name now")
+}
+
+func viewersEvents(_ context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers events", viewersEventsCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	lines := flags.Int("lines", 50, "`number` of events, the last ones")
+	rest, err := flags.Parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if *lines < 1 {
+		return cli.Usagef("--lines %d: want at least 1", *lines)
+	}
+	site, err := existingSite(*state)
+	if err != nil {
+		return err
+	}
+	events, err := site.Events(rest[0], *lines)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return cli.WriteJSON(env.Stdout, events)
+	}
+	for _, e := range events {
+		fmt.Fprintf(env.Stdout, "%s  %-12s %s\n", e.At.Local().Format(time.DateTime), e.Name, e.Message)
+	}
+	return nil
 }
 
 func printViewer(env cli.Env, v server.Viewer, err error, asJSON bool, what string) error {
