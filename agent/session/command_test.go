@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,5 +199,40 @@ func TestAfter(t *testing.T) {
 	<-after
 	if n, _ := r.journal.waiting(); n != 0 {
 		t.Errorf("%d messages still wait", n)
+	}
+}
+
+// A clock that jumps by a year, either way, costs no session, and no command that came in time by the broker's count. One whose own time has passed
+// by the viewer's clock is answered as such, not run.
+func TestClockJumps(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	b := newBroker(t)
+	c := with(t, b)
+	var jump atomic.Int64
+	c.Now = func() (time.Time, bool) { return time.Now().Add(time.Duration(jump.Load())), true }
+	ran := make(chan string, 8)
+	c.Commands = counted(ran)
+	r := run(t, c)
+	r.await(protocol.StateConnected)
+	since := r.Status().Since
+	for i, d := range []time.Duration{year, -year, 0} {
+		jump.Store(int64(d))
+		r.Event("x", "after the jump", r.now())
+		b.await("/event")
+		b.command(fmt.Sprintf(`{"id":"by message %d","name":"count"}`, i), packets.Properties{MessageExpiry: minute()})
+		b.command(fmt.Sprintf(`{"id":"by itself %d","name":"count","expires":%q}`, i, time.Now().Add(time.Minute).UTC().Format(time.RFC3339)), packets.Properties{})
+		got := map[string]string{}
+		for len(got) < 2 {
+			if result := b.result("/result"); result.State != protocol.ResultAccepted {
+				got[strings.TrimRight(result.ID, " 0123")] = result.State + result.Error
+			}
+		}
+		late := map[bool]string{true: protocol.ResultFailed + errExpired.Error(), false: protocol.ResultDone}[d > 0]
+		if got["by message"] != protocol.ResultDone || got["by itself"] != late {
+			t.Errorf("after a jump of %v: %v", d, got)
+		}
+	}
+	if s := r.Status(); s.State != protocol.StateConnected || s.Since != since {
+		t.Errorf("the session is another one: %+v", s)
 	}
 }
