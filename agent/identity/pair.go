@@ -56,19 +56,23 @@ func (id *Identity) Pair(ctx context.Context, addr, name string, device protocol
 	if p := id.pairing; p != nil && time.Since(p.heard) > pairingPatience {
 		id.pairing = nil
 	}
-	ask := func() error { return id.askAgain(ctx, addr, name, device, clock) }
+	err := id.pairOnce(ctx, addr, name, device, clock)
+	if refused, ok := errors.AsType[*RefusedError](err); ok && refused.status == http.StatusConflict {
+		// The site has forgotten it: with another code, from the beginning.
+		err = id.pairOnce(ctx, addr, name, device, clock)
+	}
+	return err
+}
+
+func (id *Identity) pairOnce(ctx context.Context, addr, name string, device protocol.Device, clock Time) error {
 	if id.pairing == nil {
 		if err := id.beginPairing(ctx, addr, name, device, clock); err != nil {
 			return err
 		}
 	}
-	err := ask()
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
+	err := id.askAgain(ctx, addr, name, device, clock)
+	if _, refused := errors.AsType[*RefusedError](err); refused {
 		id.pairing = nil
-		if refused.status == http.StatusConflict {
-			// The site has forgotten it.
-			return &PendingError{Site: "?", Code: "(a new one follows)", After: time.Second}
-		}
 	}
 	return err
 }

@@ -17,7 +17,9 @@ import (
 const (
 	connectTimeout = 10 * time.Second
 	sessionExpiry  = 7 * 24 * 3600 // seconds
-	pendingWrites  = 256
+	pendingWrites  = 64
+	// bufferSize is what the library keeps for each viewer to read into and to write from, in bytes. Nearly all messages are smaller.
+	bufferSize = 1024
 )
 
 // A broker carries the sessions of the viewers. It is the one file that knows which MQTT library the server uses.
@@ -52,7 +54,10 @@ func newBroker(log *slog.Logger, admit func(caller) error, receive func(message)
 	capabilities.SharedSubAvailable = 0
 	// The library's own log warns of every ordinary end of a session; what matters is logged by the hook.
 	b := &broker{
-		mqtt: mqtt.New(&mqtt.Options{InlineClient: true, Capabilities: capabilities, Logger: slog.New(slog.DiscardHandler)}),
+		mqtt: mqtt.New(&mqtt.Options{
+			InlineClient: true, Capabilities: capabilities, ClientNetReadBufferSize: bufferSize, ClientNetWriteBufferSize: bufferSize,
+			Logger: slog.New(slog.DiscardHandler),
+		}),
 		hook: &aclHook{log: log, admit: admit, receive: receive},
 	}
 	b.hook.broker = b.mqtt

@@ -9,6 +9,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -235,5 +237,28 @@ func TestPairingNeedsTheCommittedNonce(t *testing.T) {
 	}
 	if waiting, err := s.Site().Waiting(); err != nil || len(waiting) != 0 {
 		t.Errorf("waiting: %+v, %v", waiting, err)
+	}
+}
+
+// A site that has forgotten a request, as one that was restored from a backup, gets it anew, with another code.
+func TestPairingIsForgotten(t *testing.T) {
+	state := t.TempDir()
+	s, _ := start(t, config(t, state))
+	id := opened(t, t.TempDir())
+	before, err := pair(t, id, s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(state, "pairings", "*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	after, err := pair(t, id, s.Addr().String())
+	waiting, listed := s.Site().Waiting()
+	if err != nil || listed != nil || after == before || len(waiting) != 1 || waiting[0].Code != after {
+		t.Errorf("the code was %s, and is %s (%v); the site has %+v (%v)", before, after, err, waiting, listed)
 	}
 }

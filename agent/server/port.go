@@ -32,12 +32,13 @@ type port struct {
 	log      *slog.Logger
 	session  func(net.Conn) error
 	content  *connQueue
+	// open are the connections that the port looks after.
+	open sync.WaitGroup
 }
 
 // run accepts connections until ctx ends, and returns once those that it looks after have ended.
 func (p *port) run(ctx context.Context) error {
-	var open sync.WaitGroup
-	defer open.Wait()
+	defer p.open.Wait()
 	defer p.content.Close()
 	stop := context.AfterFunc(ctx, func() { p.listener.Close() })
 	defer stop()
@@ -55,12 +56,11 @@ func (p *port) run(ctx context.Context) error {
 			pause(ctx, 100*time.Millisecond)
 			continue
 		}
-		open.Go(func() { p.handle(ctx, conn) })
+		p.open.Go(func() { p.handle(ctx, conn) })
 	}
 }
 
-// handle makes the handshake and passes the connection on. It returns when a session ends, or once an HTTP connection is in
-// the hands of the HTTP server.
+// handle makes the handshake and passes the connection on.
 func (p *port) handle(ctx context.Context, raw net.Conn) {
 	conn := tls.Server(raw, p.config)
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
@@ -73,7 +73,8 @@ func (p *port) handle(ctx context.Context, raw net.Conn) {
 	}
 	switch conn.ConnectionState().NegotiatedProtocol {
 	case protocol.ALPNMQTT:
-		p.serveSession(ctx, conn)
+		// On a stack of its own: that of a handshake is large, and a session lasts.
+		p.open.Go(func() { p.serveSession(ctx, conn) })
 	case "":
 		p.sniff(ctx, conn)
 	default:

@@ -163,8 +163,6 @@ func (l *link) greet(ctx context.Context) error {
 
 // loop sends what there is to send until the connection is lost or ctx ends.
 func (l *link) loop(ctx context.Context) error {
-	stop := context.AfterFunc(l.lost, func() { poke(l.session.mail) })
-	defer stop()
 	var pause, unchecked <-chan time.Time
 	refresh := time.NewTicker(refreshInterval)
 	defer refresh.Stop()
