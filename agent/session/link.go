@@ -164,6 +164,7 @@ func (l *link) greet(ctx context.Context) error {
 // loop sends what there is to send until the connection is lost or ctx ends.
 func (l *link) loop(ctx context.Context) error {
 	var pause, unchecked <-chan time.Time
+	began := time.Now()
 	refresh := time.NewTicker(refreshInterval)
 	defer refresh.Stop()
 	for {
@@ -187,6 +188,9 @@ func (l *link) loop(ctx context.Context) error {
 		case <-pause:
 			pause = nil
 		case <-refresh.C:
+			if time.Since(began) > lastClonedRetry {
+				l.session.config.Cloned(nil) // nobody has taken the session over
+			}
 			l.session.Report()
 		case <-check:
 			unchecked = time.After(checkInterval)

@@ -60,7 +60,8 @@ type Config struct {
 	Now func() (now time.Time, sure bool)
 	// Fingerprint differs between machines; empty if it isn't known.
 	Fingerprint string
-	// Cloned is called when another machine has connected with this viewer's identity. It must not block. nil if nobody wants to know.
+	// Cloned is called when another machine has connected with this viewer's identity, and with nil when a session has lasted without that. It must
+	// not block. nil if nobody wants to know.
 	Cloned func(error)
 	// Report gives the document that is published as `reported`, all but its session part.
 	Report func() protocol.Reported
@@ -89,6 +90,8 @@ const (
 	checkInterval = 5 * time.Second
 	// attemptInterval is the least time between two tries: news of a server can be forged, and come in floods.
 	attemptInterval = time.Second
+	// kickSpread keeps viewers apart that have heard the same news.
+	kickSpread = 500 * time.Millisecond
 	// firstRetry and lastRetry bound the wait between tries.
 	firstRetry = time.Second
 	lastRetry  = time.Minute
@@ -202,7 +205,7 @@ func (s *Session) Run(ctx context.Context) error {
 		s.lost(err, wait)
 		if s.wait(ctx, wait) {
 			retry.Reset()
-			sleep(ctx, attemptInterval-time.Since(began))
+			sleep(ctx, max(0, attemptInterval-time.Since(began))+rand.N(kickSpread))
 		}
 	}
 	return nil

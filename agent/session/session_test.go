@@ -189,7 +189,7 @@ func TestFloodOfKicks(t *testing.T) {
 			t.Error(err)
 		}
 		<-done
-		if searches < 50 || searches > 61 {
+		if searches < 35 || searches > 61 {
 			t.Errorf("%d searches in a minute", searches)
 		}
 	})
