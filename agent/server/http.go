@@ -105,7 +105,7 @@ func (a *api) pair(w http.ResponseWriter, r *http.Request) {
 		protocol.WriteProblem(w, http.StatusBadRequest, "the request for pairing can't be read: "+err.Error())
 		return
 	}
-	waits, response, err := a.site.Pair(request)
+	waits, response, err := a.site.Pair(request, host(r.RemoteAddr))
 	switch {
 	case errors.Is(err, errBusy):
 		w.Header().Set("Retry-After", strconv.Itoa(int(busyRetry.Seconds())))

@@ -21,8 +21,9 @@ import (
 // Bounds of pairings.
 const (
 	pairingDir = "pairings"
-	// maxPairings is how many wait at a time: anybody may ask.
+	// maxPairings is how many wait at a time, and maxFromPeer how many of them at one address: anybody may ask.
 	maxPairings = 100
+	maxFromPeer = 20
 	// pairingLife is how long one waits, and how long a decision is remembered.
 	pairingLife = 24 * time.Hour
 	// pairingRetry is how often a viewer asks, in seconds, and rejectedFor how long it is told that it was rejected.
@@ -36,6 +37,8 @@ type Pairing struct {
 	ID     string          `json:"id"`
 	Name   string          `json:"name"`
 	Device protocol.Device `json:"device"`
+	// Peer is the address that it asks from.
+	Peer string `json:"peer,omitempty"`
 	// Code is what the viewer shows too; empty until both ends know it.
 	Code       string         `json:"code,omitempty"`
 	Since      time.Time      `json:"since"`
@@ -54,8 +57,8 @@ var errBusy = errors.New("too many viewers wait for approval at this site; appro
 var errBeginAgain = errors.New("this request isn't known here any more; the viewer begins again")
 
 // Pair takes a viewer's request, or says what has become of it: a viewer that was approved gets its certificate, as often as it asks within the
-// pairing's life. Nobody is taken in who hasn't been approved by a person.
-func (s *Site) Pair(r protocol.PairRequest) (waits *protocol.PairResponse, response protocol.EnrollResponse, err error) {
+// pairing's life. peer is the address that it asks from. Nobody is taken in who hasn't been approved by a person.
+func (s *Site) Pair(r protocol.PairRequest, peer string) (waits *protocol.PairResponse, response protocol.EnrollResponse, err error) {
 	public, err := parseCSR(r.CSR)
 	if err != nil {
 		return nil, response, refusal{"certificate request: " + err.Error()}
@@ -69,7 +72,7 @@ func (s *Site) Pair(r protocol.PairRequest) (waits *protocol.PairResponse, respo
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.pairing(r, pairingID(spki))
+	p, err := s.pairing(r, pairingID(spki), peer)
 	if err != nil {
 		return nil, response, err
 	}
@@ -94,7 +97,7 @@ func (s *Site) Pair(r protocol.PairRequest) (waits *protocol.PairResponse, respo
 }
 
 // pairing finds the pairing of a request, or begins one. With another commitment a viewer begins again.
-func (s *Site) pairing(r protocol.PairRequest, id string) (Pairing, error) {
+func (s *Site) pairing(r protocol.PairRequest, id, peer string) (Pairing, error) {
 	all, err := s.Pairings()
 	if err != nil {
 		return Pairing{}, err
@@ -106,14 +109,20 @@ func (s *Site) pairing(r protocol.PairRequest, id string) (Pairing, error) {
 	if r.Nonce != nil {
 		return Pairing{}, errBeginAgain
 	}
-	if len(all) >= maxPairings && at < 0 {
+	fromPeer := 0
+	for _, p := range all {
+		if p.Peer == peer && p.Approved.IsZero() && p.ID != id {
+			fromPeer++
+		}
+	}
+	if at < 0 && len(all) >= maxPairings || fromPeer >= maxFromPeer {
 		return Pairing{}, errBusy
 	}
 	if len(r.Commitment) > 64 {
 		return Pairing{}, refusal{"the commitment is too long"}
 	}
 	p := Pairing{
-		ID: id, Name: r.Name, Device: r.Device, Since: time.Now().UTC().Truncate(time.Second),
+		ID: id, Name: r.Name, Device: r.Device, Peer: peer, Since: time.Now().UTC().Truncate(time.Second),
 		Commitment: r.Commitment, Nonce: protocol.NewNonce(),
 	}
 	return p, s.keep(p)

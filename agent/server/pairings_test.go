@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -198,9 +199,16 @@ func TestPairingStaysWithItsSite(t *testing.T) {
 func TestPairingsAreBounded(t *testing.T) {
 	s, _ := start(t, config(t, t.TempDir()))
 	addr := s.Addr().String()
-	for range 100 {
-		if _, _, err := s.Site().Pair(protocol.PairRequest{CSR: newCSR(t), Name: "lobby", Commitment: "x"}); err != nil {
+	ask := func(peer string) error {
+		_, _, err := s.Site().Pair(protocol.PairRequest{CSR: newCSR(t), Name: "lobby", Commitment: "x"}, peer)
+		return err
+	}
+	for i := range 100 {
+		if err := ask(fmt.Sprint("10.0.0.", i/20)); err != nil {
 			t.Fatal(err)
+		}
+		if i == 19 && ask("10.0.0.0") == nil {
+			t.Error("one address asks for more than its share")
 		}
 	}
 	_, err := pair(t, opened(t, t.TempDir()), addr)
@@ -227,12 +235,12 @@ func newCSR(t *testing.T) string {
 func TestPairingNeedsTheCommittedNonce(t *testing.T) {
 	s, _ := start(t, config(t, t.TempDir()))
 	r := protocol.PairRequest{CSR: newCSR(t), Name: "lobby", Commitment: "x"}
-	if _, _, err := s.Site().Pair(r); err != nil {
+	if _, _, err := s.Site().Pair(r, ""); err != nil {
 		t.Fatal(err)
 	}
 	nonce := protocol.NewNonce()
 	r.Nonce = &nonce
-	if _, _, err := s.Site().Pair(r); err == nil || !strings.Contains(err.Error(), "committed itself to") {
+	if _, _, err := s.Site().Pair(r, ""); err == nil || !strings.Contains(err.Error(), "committed itself to") {
 		t.Errorf("another nonce: %v", err)
 	}
 	if waiting, err := s.Site().Waiting(); err != nil || len(waiting) != 0 {
