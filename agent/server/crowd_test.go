@@ -16,7 +16,7 @@ import (
 )
 
 // crowdSize is how many viewers lose their server at once.
-const crowdSize = 200
+const crowdSize = 1000
 
 // Viewers that lost their server all at once come back all, and not all at once.
 func TestCrowdComesBack(t *testing.T) {

@@ -55,6 +55,10 @@ type Site struct {
 	mu         sync.Mutex
 	leaf       *tls.Certificate
 	viewerLife time.Duration
+
+	// readMu guards read, the viewers' records by id.
+	readMu sync.Mutex
+	read   map[string]readRecord
 }
 
 // siteRecord is the form of site.json.
@@ -89,7 +93,7 @@ func OpenSite(dir, name string) (s *Site, created bool, err error) {
 	if name != "" && s.record.Name != name {
 		return nil, false, fmt.Errorf("the site in %s is called %q, not %q; use another --state folder for another site", dir, s.record.Name, name)
 	}
-	s.viewerLife = viewerLife
+	s.viewerLife, s.read = viewerLife, map[string]readRecord{}
 	return s, created, nil
 }
 

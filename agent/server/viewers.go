@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,20 +46,50 @@ func newID() string { return strings.ToLower(ulid.Make().String()) }
 
 // Viewers lists the viewers, oldest first.
 func (s *Site) Viewers() ([]Viewer, error) {
-	ids, err := listIDs(filepath.Join(s.dir, viewerDir))
+	entries, err := os.ReadDir(filepath.Join(s.dir, viewerDir))
 	if err != nil {
 		return nil, err
 	}
-	viewers := make([]Viewer, 0, len(ids))
-	for _, id := range ids {
-		var v Viewer
-		if err := readJSON(s.viewerPath(id), &v); err != nil {
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	viewers := make([]Viewer, 0, len(entries))
+	for _, entry := range entries {
+		id, ok := strings.CutSuffix(entry.Name(), ".json")
+		if !ok || !isID(id) {
+			continue
+		}
+		v, err := s.readViewer(id, entry)
+		if err != nil {
 			return nil, err
 		}
 		viewers = append(viewers, v)
 	}
 	slices.SortFunc(viewers, func(a, b Viewer) int { return strings.Compare(a.ID, b.ID) })
 	return viewers, nil
+}
+
+// A readRecord is a viewer's record as it was when its file was last read.
+type readRecord struct {
+	info   fs.FileInfo
+	viewer Viewer
+}
+
+// readViewer reads a viewer's record, unless its file is the one that was read before: a site has thousands, and files are only ever replaced.
+// s.readMu is held.
+func (s *Site) readViewer(id string, entry fs.DirEntry) (Viewer, error) {
+	info, err := entry.Info()
+	if err != nil {
+		return Viewer{}, err
+	}
+	if known, ok := s.read[id]; ok && os.SameFile(known.info, info) && known.info.ModTime().Equal(info.ModTime()) {
+		return known.viewer, nil
+	}
+	var v Viewer
+	if err := readJSON(s.viewerPath(id), &v); err != nil {
+		return Viewer{}, err
+	}
+	s.read[id] = readRecord{info, v}
+	return v, nil
 }
 
 // Viewer is the viewer with that id or name. By id it costs the reading of one file, however many viewers there are: every
