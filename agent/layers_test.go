@@ -60,7 +60,7 @@ func below(path string, roots ...string) bool {
 
 // The leaves that any package may use: they know nothing of what uses them.
 var leaves = []string{
-	"platform/atomicfile", "platform/backoff", "platform/diskspace", "platform/filelock", "platform/network",
+	"platform/atomicfile", "platform/backoff", "platform/disk", "platform/diskspace", "platform/filelock", "platform/network",
 }
 
 // Arrows point one way: agent/cmd → agent/cli → agent → agent/* → content/*, discovery, platform/*.

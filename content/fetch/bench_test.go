@@ -29,7 +29,7 @@ func BenchmarkFetch(b *testing.B) {
 			defer s.Close()
 			f := fetch.New(fetch.Config{Transport: server.Client().Transport})
 			told := int64(0)
-			j := fetch.Job{Digest: digest.Of(asset), Size: int64(size), Type: "video/mp4", Sources: []string{server.URL}, Progress: func(n int64) { told += n }}
+			j := fetch.Job{Digest: digest.Of(asset), Size: int64(size), Type: "video/mp4", Sources: []fetch.Source{{URL: server.URL}}, Progress: func(n int64) { told += n }}
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"golang.org/x/time/rate"
 
 	"vitrine/content/digest"
 	"vitrine/content/store"
@@ -28,12 +29,14 @@ type Config struct {
 	// Transport carries the requests; it decides about TLS and proxies, and must bound the wait for the head of an answer.
 	// Nil means http.DefaultTransport with such a bound.
 	Transport http.RoundTripper
-	// Stall is how long a transfer may bring nothing before it is given up; 0 means 30 s. There is no limit for a whole
-	// transfer: a thin line is not an error.
+	// Stall is how long a transfer may bring next to nothing (less than 1 KiB/s) before it is given up; 0 means 30 s. There is
+	// no limit for a whole transfer: a thin line is not an error.
 	Stall time.Duration
 	// RetryWait and Retries bound the wait between tries of a request that failed, and their number; 0 means 500 ms and 3.
 	RetryWait time.Duration
 	Retries   int
+	// Rate is how many bytes per second all transfers together may take from sources that aren't near; 0 means any number.
+	Rate int64
 	// Log gets what went wrong with a source, at debug level; nil means nothing.
 	Log *slog.Logger
 }
@@ -55,6 +58,8 @@ const (
 type Fetcher struct {
 	client *retryablehttp.Client
 	stall  time.Duration
+	limit  *rate.Limiter
+	liars  liars
 	log    *slog.Logger
 }
 
@@ -69,6 +74,9 @@ func New(c Config) *Fetcher {
 		c.Transport = transport
 	}
 	f := &Fetcher{client: retryablehttp.NewClient(), stall: orDefault(c.Stall, defaultStall), log: c.Log}
+	if c.Rate > 0 {
+		f.limit = rate.NewLimiter(rate.Limit(c.Rate), bufferSize)
+	}
 	f.client.Logger = nil
 	f.client.HTTPClient = &http.Client{Transport: c.Transport, CheckRedirect: checkRedirect}
 	f.client.RetryMax = orDefault(c.Retries, defaultTries)
@@ -112,9 +120,10 @@ func retryWait(least, most time.Duration, attempt int, resp *http.Response) time
 }
 
 // shouldRetry adds to the library's policy that a long Retry-After is an answer: another source, or a later try, is better
-// than to wait here. So is a redirect that isn't followed.
+// than to wait here. So is a redirect that isn't followed, and what a source says that may hold requests.
 func shouldRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	if errors.Is(err, errRedirect) || resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
+	held := resp != nil && resp.Request != nil && resp.Request.Header.Get("Prefer") != ""
+	if errors.Is(err, errRedirect) || held || resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
 		return false, nil
 	}
 	again, err := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
@@ -135,6 +144,16 @@ func retryAfter(value string) time.Duration {
 	return 0
 }
 
+// A Source is a place where an asset may be.
+type Source struct {
+	// URL is its address there: https, or what else the Transport knows.
+	URL string
+	// Near tells that it costs no outside line: the limit of the rate doesn't count.
+	Near bool
+	// Wait is how long the source may hold the request until it has the asset (RFC 7240, section 4.3), in whole seconds.
+	Wait time.Duration
+}
+
 // A Job is one asset to be fetched.
 type Job struct {
 	Digest digest.Digest
@@ -142,58 +161,109 @@ type Job struct {
 	Size int64
 	// Type is its media type; a web page in place of anything else is refused at once.
 	Type string
-	// Sources are the addresses to try, in that order.
-	Sources []string
-	// Progress is told of every piece that has come; a negative number takes back what had to be thrown away. It must be
-	// cheap. Nil if nobody wants to know.
+	// Sources are the places to try, in that order.
+	Sources []Source
+	// Progress is told by how much more of the asset is on disk than before; a negative number takes back what had to be thrown
+	// away. What an earlier Fetch has left (see store.Partial) counts as told. It must be cheap. Nil if nobody wants to know.
 	Progress func(bytes int64)
 }
 
-// Fetch brings an asset into the store. What one source has brought before it broke off, the next one continues. The error
-// says of every source why it failed; nothing stays in the store then, and Progress has been told to take back everything.
+// ErrLater says that a source that may hold requests has, or will have, the asset, and can't give it yet.
+var ErrLater = errors.New("it will have it later")
+
+// ErrNoSource says that there was nobody to ask.
+var ErrNoSource = errors.New("there is no server to get it from at the moment")
+
+// Fetch brings an asset into the store. What one source has brought before it broke off, the next one continues, and so does the next
+// Fetch of this asset, be it years later. The error says of every source why it failed, in one line; what has come stays on disk for the next try.
 func (f *Fetcher) Fetch(ctx context.Context, s *store.Store, job Job) (err error) {
 	if len(job.Sources) == 0 {
-		return errors.New("there is no server to get it from at the moment")
+		return ErrNoSource
 	}
 	w, err := s.Create(job.Digest, job.Size)
 	if err != nil {
 		return err
 	}
-	d := &download{Writer: w, job: job}
+	d := &download{Writer: w, job: job, etags: map[digest.Digest]string{}}
+	if o := w.Origin(); o.ETag != "" {
+		d.etags[o.Source] = o.ETag
+	}
+	d.told = d.Written()
 	defer func() {
 		if err != nil {
-			d.takeBack()
-			d.Abort()
+			d.tell(d.Suspend() - d.told)
 		}
 	}()
-	var failures []error
-	for i := 0; i < len(job.Sources); i++ {
-		source, inherited := job.Sources[i], d.Written()
-		err := f.from(ctx, source, d)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !lies(err) && !is[sourceError](err) {
+	if d.Written() == job.Size {
+		if err := d.Commit(); err == nil {
+			return nil // all but its last step was done when the power went
+		} else if d.Writer, err = s.Create(job.Digest, job.Size); err != nil {
+			d.Writer = w
 			return err
 		}
-		f.log.Debug("A source failed", "server", hostOf(source), "digest", job.Digest.Short(), "err", err)
+		d.takeBack()
+	}
+	refused, failed := f.fromAny(ctx, s, d)
+	if failed == nil || len(refused) == 0 || ctx.Err() != nil {
+		return failed
+	}
+	// What is here is longer than their file, or they can't do ranges: a last try from the beginning.
+	if err := d.restart(); err != nil {
+		return err
+	}
+	d.job.Sources = refused
+	_, failed = f.fromAny(ctx, s, d)
+	return failed
+}
+
+// fromAny tries the sources one after the other. It gives those that have no such part of the asset as is missing.
+func (f *Fetcher) fromAny(ctx context.Context, s *store.Store, d *download) (refused []Source, failed error) {
+	for i := 0; i < len(d.job.Sources); i++ {
+		source, inherited := d.job.Sources[i], d.Written()
+		if again := f.liars.barred(source, d.job.Digest); again > 0 {
+			failed = also(failed, fmt.Errorf("%s: it sent wrong bytes before, and is asked again in %s", hostOf(source.URL), again.Round(time.Second)))
+			continue
+		}
+		err := f.from(ctx, source, d)
+		if err == nil {
+			return nil, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !lies(err) && !is[sourceError](err) {
+			return nil, err
+		}
+		if is[*rangeError](err) {
+			refused = append(refused, source)
+		}
+		f.log.Debug("A source failed", "server", hostOf(source.URL), "digest", d.job.Digest.Short(), "err", err)
 		if lies(err) && inherited > 0 {
 			i-- // the wrong bytes may be those of the source before: this one gets a chance of its own
 		} else {
-			failures = append(failures, fmt.Errorf("%s: %w", hostOf(source), err))
+			failed = also(failed, fmt.Errorf("%s: %w", hostOf(source.URL), err))
+			if lies(err) {
+				f.liars.caught(source, d.job.Digest)
+			}
 		}
 		if lies(err) { // the writer is used up
 			d.takeBack()
-			if d.Writer, err = s.Create(job.Digest, job.Size); err != nil {
-				d.Writer = w // for Abort, which may be called again
-				return err
+			w, err := s.Create(d.job.Digest, d.job.Size)
+			if err != nil {
+				return nil, err
 			}
+			d.Writer = w
 		}
 	}
-	return errors.Join(failures...)
+	return refused, failed
+}
+
+// also puts one error behind another, in one line.
+func also(before, err error) error {
+	if before == nil {
+		return err
+	}
+	return fmt.Errorf("%w; %w", before, err)
 }
 
 // A download is an asset on its way, with what its job's Progress has been told.
@@ -201,6 +271,8 @@ type download struct {
 	*store.Writer
 	job  Job
 	told int64
+	// etags are what the sources call the file, by the digest of their address; empty for one that has no strong ETag.
+	etags map[digest.Digest]string
 }
 
 // Write takes more bytes.
@@ -209,6 +281,9 @@ func (d *download) Write(b []byte) (int, error) {
 	d.tell(int64(n))
 	return n, err
 }
+
+// origin is the source's name in the note beside the bytes: the address may have a secret in it.
+func origin(source Source) digest.Digest { return digest.Of([]byte(source.URL)) }
 
 // restart throws away what has come.
 func (d *download) restart() error {
@@ -249,11 +324,10 @@ func hostOf(source string) string {
 }
 
 // from fetches from one source until the asset is whole. It resumes after breaks for as long as each brings something.
-func (f *Fetcher) from(ctx context.Context, source string, d *download) error {
-	etag := `"` + d.job.Digest.String() + `"`
+func (f *Fetcher) from(ctx context.Context, source Source, d *download) error {
 	for breaks := 0; ; {
 		before := d.Written()
-		err := f.transfer(ctx, source, d, &etag)
+		err := f.transfer(ctx, source, d)
 		if err == nil {
 			return d.Commit()
 		}
@@ -265,7 +339,7 @@ func (f *Fetcher) from(ctx context.Context, source string, d *download) error {
 				return err
 			}
 		}
-		f.log.Debug("A transfer broke off and is resumed", "server", hostOf(source), "digest", d.job.Digest.Short(), "at", d.Written(), "err", err)
+		f.log.Debug("A transfer broke off and is resumed", "server", hostOf(source.URL), "digest", d.job.Digest.Short(), "at", d.Written(), "err", err)
 		if err := f.pause(ctx); err != nil {
 			return err
 		}
@@ -289,12 +363,16 @@ type breakError struct{ error }
 
 func (e *breakError) Unwrap() error { return e.error }
 
-// transfer makes one request for what is missing, and takes its body. etag is that of the source's file; a source may call
-// it something else than its digest.
-func (f *Fetcher) transfer(ctx context.Context, source string, d *download, etag *string) error {
+// A rangeError is that a source has no such part of the asset.
+type rangeError struct{ error }
+
+func (e *rangeError) Unwrap() error { return e.error }
+
+// transfer makes one request for what is missing, and takes its body.
+func (f *Fetcher) transfer(ctx context.Context, source Source, d *download) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	resp, err := f.request(ctx, source, d.Written(), *etag)
+	resp, err := f.request(ctx, source, d.Written(), d.etags[origin(source)])
 	if err != nil {
 		return sourceError{err}
 	}
@@ -302,6 +380,9 @@ func (f *Fetcher) transfer(ctx context.Context, source string, d *download, etag
 	at := d.Written()
 	if resp.StatusCode == http.StatusOK {
 		at = 0 // the server doesn't do ranges, or has another file
+	}
+	if source.Wait > 0 && resp.StatusCode == http.StatusServiceUnavailable {
+		return sourceError{ErrLater}
 	}
 	if err := checkResponse(resp, at, d.job); err != nil {
 		return sourceError{err}
@@ -311,22 +392,35 @@ func (f *Fetcher) transfer(ctx context.Context, source string, d *download, etag
 			return err
 		}
 	}
-	if strong := resp.Header.Get("ETag"); strings.HasPrefix(strong, `"`) {
-		*etag = strong // a weak one is of no use for ranges (RFC 9110, section 13.1.5)
+	etag := resp.Header.Get("ETag")
+	if !strings.HasPrefix(etag, `"`) {
+		etag = "" // a weak one is of no use for ranges (RFC 9110, section 13.1.5)
 	}
+	d.etags[origin(source)] = etag
+	d.SetOrigin(store.Origin{Source: origin(source), ETag: etag})
+	body := io.Reader(resp.Body)
 	watch := newWatchdog(f.stall, func() { cancel(errStalled) })
 	defer watch.stop()
-	return f.body(ctx, resp.Body, d, watch)
+	if !source.Near && f.limit != nil {
+		body = &limited{ctx, body, f.limit, watch}
+	}
+	return f.body(ctx, body, d, watch)
 }
 
-func (f *Fetcher) request(ctx context.Context, source string, at int64, etag string) (*http.Response, error) {
-	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, source, nil)
+func (f *Fetcher) request(ctx context.Context, source Source, at int64, etag string) (*http.Response, error) {
+	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, source.URL, nil)
 	if err != nil {
 		return nil, errors.New("the address can't be read")
 	}
 	r.Header.Set("Accept-Encoding", "identity")
+	if source.Wait > 0 {
+		r.Header.Set("Prefer", fmt.Sprintf("wait=%d", int(source.Wait.Seconds())))
+	}
 	if at > 0 {
 		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", at))
+	}
+	if at > 0 && etag != "" {
+		// Of a source that has said nothing yet the rest is taken as it comes: in the end the hash decides.
 		r.Header.Set("If-Range", etag)
 	}
 	resp, err := f.client.Do(r)
@@ -342,6 +436,8 @@ func (f *Fetcher) request(ctx context.Context, source string, at int64, etag str
 // checkResponse refuses an answer that can't be the rest of the asset, before any of it is written.
 func checkResponse(resp *http.Response, at int64, job Job) error {
 	switch {
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable && at > 0:
+		return &rangeError{errors.New("it answered 416: it has no such part of the file")}
 	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
 		return fmt.Errorf("it answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
 	case resp.StatusCode == http.StatusPartialContent && !startsAt(resp.Header.Get("Content-Range"), at, job.Size):
@@ -370,7 +466,7 @@ func (f *Fetcher) body(ctx context.Context, body io.Reader, d *download, watch *
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {
-			watch.alive()
+			watch.alive(n)
 			if _, err := d.Write(buffer[:n]); is[*store.SizeError](err) {
 				if err := d.restart(); err != nil {
 					return err

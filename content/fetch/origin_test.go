@@ -160,7 +160,7 @@ func config() fetch.Config {
 func job(sources ...*origin) fetch.Job {
 	j := fetch.Job{Digest: name, Size: int64(len(content)), Type: "video/mp4"}
 	for _, o := range sources {
-		j.Sources = append(j.Sources, o.url())
+		j.Sources = append(j.Sources, fetch.Source{URL: o.url()})
 	}
 	return j
 }
@@ -186,7 +186,7 @@ func run(t *testing.T, f *fetch.Fetcher, j fetch.Job) result {
 
 func checkOutcome(t *testing.T, dir string, r result, j fetch.Job) {
 	t.Helper()
-	want := int64(0)
+	want := r.store.Partial(j.Digest)
 	if r.err == nil {
 		want = j.Size
 		if err := errors.Join(r.store.Verify(t.Context(), j.Digest)); err != nil {
@@ -198,8 +198,9 @@ func checkOutcome(t *testing.T, dir string, r result, j fetch.Job) {
 	if r.progress != want || r.least < 0 {
 		t.Errorf("progress sums to %d, want %d; the least was %d", r.progress, want, r.least)
 	}
-	if left, err := os.ReadDir(filepath.Join(dir, "incoming")); err != nil || len(left) != 0 {
-		t.Errorf("left in incoming: %v, %v", left, err)
+	left, err := os.ReadDir(filepath.Join(dir, "incoming"))
+	if err != nil || len(left) != 0 && (r.err == nil || len(left) != 2 || r.store.Partial(j.Digest) == 0) {
+		t.Errorf("left in incoming: %v, %v", left, err) // but for what a later fetch can go on with
 	}
 	if r.err != nil && (strings.Contains(r.err.Error(), "secret") || strings.Contains(r.err.Error(), "token")) {
 		t.Errorf("the error has the query of the address: %v", r.err)

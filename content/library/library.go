@@ -36,13 +36,6 @@ type Active struct {
 	Manifest   *manifest.Manifest
 }
 
-// Progress is how far the fetch of a wanted generation is.
-type Progress struct {
-	Manifest         digest.Digest
-	Files, FilesDone int
-	Bytes, BytesDone int64
-}
-
 // Config says how to make a Library. All functions may be called from several goroutines, and must not block.
 type Config struct {
 	Store   *store.Store
@@ -52,6 +45,17 @@ type Config struct {
 	// Bases gives the addresses of servers that have /v1/manifests/ and /v1/assets/, best first; none while there is no
 	// server.
 	Bases func() []string
+	// Near gives places that cost no outside line and may have an asset, such as a USB stick; nil if there are none.
+	Near func(digest.Digest) []fetch.Source
+	// Peers are other viewers that share the work; nil if there are none.
+	Peers Peers
+	// Order gives the assets that a manifest uses, what is needed first first; nil is in any order.
+	Order func(*manifest.Manifest) []digest.Digest
+	// Window tells whether downloads from servers are allowed now, and how long that holds; 0 is for ever. Nil means always.
+	// While nothing plays they are allowed in any case.
+	Window func() (open bool, holds time.Duration)
+	// Parallel is how many assets are fetched side by side; 0 means 4: enough to hide the syncs of small files.
+	Parallel int
 	// Accept refuses a manifest that is valid but can't be played here.
 	Accept func(*manifest.Manifest) error
 	// Activated is told of the generation that is on disk at the start, and of each new one.
@@ -60,14 +64,15 @@ type Config struct {
 	Progress func(Progress)
 	// Fault is told what keeps the wanted generation away, and nil once nothing does.
 	Fault func(error)
+	// Damaged is told of each file on disk whose bytes have changed.
+	Damaged func(digest.Digest)
 	// Now is the time that is noted as that of the activation.
 	Now func() time.Time
 	// Log gets what happens; nil means nothing.
 	Log *slog.Logger
 }
 
-// workers is how many assets are fetched side by side: enough to hide the syncs of small files.
-const workers = 4
+const defaultParallel = 4
 
 // Waits between tries.
 const (
@@ -89,6 +94,8 @@ type Library struct {
 	mu     sync.Mutex
 	active *Active
 	wanted *Ref
+	// damaged is why the current generation of the store doesn't play; nil if it does.
+	damaged error
 	// cancel stops the sync of a manifest that is no longer wanted.
 	cancel context.CancelFunc
 }
@@ -97,6 +104,21 @@ type Library struct {
 func New(c Config) *Library {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Parallel <= 0 {
+		c.Parallel = defaultParallel
+	}
+	if c.Near == nil {
+		c.Near = func(digest.Digest) []fetch.Source { return nil }
+	}
+	if c.Order == nil {
+		c.Order = (*manifest.Manifest).Used
+	}
+	if c.Window == nil {
+		c.Window = func() (bool, time.Duration) { return true, 0 }
+	}
+	if c.Damaged == nil {
+		c.Damaged = func(digest.Digest) {}
 	}
 	return &Library{config: c, log: c.Log, ready: make(chan struct{}), news: make(chan struct{}, 1)}
 }
@@ -167,21 +189,6 @@ func (l *Library) Rollback() (Active, error) {
 	return a, nil
 }
 
-// Purge removes from disk what neither generation needs, nor the one that is wanted, and gives how many files and bytes that were.
-func (l *Library) Purge() (files int, size int64, err error) {
-	l.mu.Lock()
-	wanted := l.wanted
-	l.mu.Unlock()
-	var others []*manifest.Manifest
-	if wanted != nil {
-		// One that can't be read has no assets on disk yet.
-		if m, err := l.readManifest(*wanted, false); err == nil {
-			others = append(others, m)
-		}
-	}
-	return l.remove(others)
-}
-
 // Run loads what is on disk, and then follows what is wanted until ctx ends.
 func (l *Library) Run(ctx context.Context) error {
 	l.load(ctx)
@@ -191,10 +198,15 @@ func (l *Library) Run(ctx context.Context) error {
 		close(l.ready)
 	}
 	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
+	var last Ref
 	for ctx.Err() == nil {
 		select {
 		case <-l.news: // the sync that begins now has it
 		default:
+		}
+		if wanted := l.nowWanted(); wanted != last {
+			retry.Reset()
+			last = wanted
 		}
 		err := l.sync(ctx)
 		if err == nil || errors.Is(err, errSuperseded) {
@@ -202,7 +214,12 @@ func (l *Library) Run(ctx context.Context) error {
 			l.wait(ctx, 0)
 			continue
 		}
-		l.config.Fault(err)
+		if closed, ok := errors.AsType[*closedError](err); ok {
+			l.log.Info("The new programme waits for the hours in which downloads are allowed", "wait", closed.opens.Round(time.Second))
+			l.wait(ctx, closed.opens)
+			continue
+		}
+		l.config.Fault(l.withDamage(err))
 		wait := time.Duration(0)
 		if !isFinal(err) {
 			wait = retry.Next()
@@ -211,6 +228,26 @@ func (l *Library) Run(ctx context.Context) error {
 		l.wait(ctx, wait)
 	}
 	return nil
+}
+
+// nowWanted is what is wanted, or the zero Ref.
+func (l *Library) nowWanted() Ref {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wanted == nil {
+		return Ref{}
+	}
+	return *l.wanted
+}
+
+// withDamage says beside an error what is wrong with the disk: that must not be lost behind what keeps it from being mended.
+func (l *Library) withDamage(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.damaged == nil {
+		return err
+	}
+	return fmt.Errorf("%w; and it can't be mended now: %w", l.damaged, err)
 }
 
 // wait returns after d (0 means never), when there is news, or when ctx ends.
@@ -254,7 +291,10 @@ func (l *Library) load(ctx context.Context) {
 		return
 	}
 	l.log.Error("The programme on disk is damaged", "digest", current.Manifest.Short(), "err", err)
-	l.config.Fault(fmt.Errorf("the programme on disk is damaged: %w", err))
+	l.mu.Lock()
+	l.damaged = fmt.Errorf("the programme on disk is damaged: %w", err)
+	l.mu.Unlock()
+	l.config.Fault(l.damaged)
 	previous, ok := l.config.Store.Previous()
 	if !ok || ctx.Err() != nil {
 		l.mend(current)
@@ -286,8 +326,17 @@ func (l *Library) open(g store.Generation) (Active, error) {
 	if err != nil {
 		return Active{}, err
 	}
-	if missing := l.missing(m); len(missing) > 0 {
-		return Active{}, fmt.Errorf("%d of its %d files are missing", len(missing), len(m.Used()))
+	// That it was activated vouches for its files; what has become of their bytes since is for the scrub to find out.
+	used := m.Used()
+	l.config.Store.Vouch(used...)
+	missing := 0
+	for _, d := range used {
+		if !l.config.Store.Has(d, m.Assets[d].Size) {
+			missing++
+		}
+	}
+	if missing > 0 {
+		return Active{}, fmt.Errorf("%d of its %d files are missing", missing, len(used))
 	}
 	return Active{Generation: g, Manifest: m}, nil
 }

@@ -21,6 +21,7 @@ import (
 	"vitrine/content/library"
 	"vitrine/content/manifest"
 	"vitrine/content/store"
+	"vitrine/platform/disk"
 )
 
 var siteKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
@@ -148,12 +149,27 @@ type viewer struct {
 	progress  []library.Progress
 }
 
+// A sizedDisk has as much room as a test says.
+type sizedDisk struct {
+	disk.OS
+	free func(string) (int64, error)
+}
+
+func (d sizedDisk) Space(path string) (free, total int64, err error) {
+	free, err = d.free(path)
+	return free, 1e9, err
+}
+
 var activatedAt = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // start runs a library on dir. free is nil for a disk without end.
 func start(t *testing.T, dir string, s *site, offline bool, free func(string) (int64, error)) *viewer {
 	t.Helper()
-	opened, err := store.Open(dir, store.Config{Free: free})
+	c := store.Config{}
+	if free != nil {
+		c.FS = sizedDisk{free: free}
+	}
+	opened, err := store.Open(dir, c)
 	if err != nil {
 		t.Fatal(err)
 	}

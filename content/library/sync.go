@@ -2,12 +2,10 @@ package library
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
+	"time"
 
 	"vitrine/content/digest"
 	"vitrine/content/fetch"
@@ -20,9 +18,6 @@ const (
 	manifestPath = "/v1/manifests/"
 	assetPath    = "/v1/assets/"
 )
-
-// maxFailures is how many assets may fail before no more are tried for the time being.
-const maxFailures = workers
 
 // sync makes the wanted generation the active one. It gives nil if there is nothing to do, and errSuperseded if another
 // generation is wanted meanwhile.
@@ -41,6 +36,9 @@ func (l *Library) sync(ctx context.Context) error {
 		return errSuperseded // whatever the error is that this has caused
 	}
 	if err == nil {
+		l.mu.Lock()
+		l.damaged = nil
+		l.mu.Unlock()
 		l.config.Fault(nil)
 	}
 	return err
@@ -48,9 +46,7 @@ func (l *Library) sync(ctx context.Context) error {
 
 // follow makes wanted the active generation in place of active.
 func (l *Library) follow(ctx context.Context, wanted Ref, active *Active) error {
-	if active != nil && active.Generation.Manifest == wanted.Digest {
-		return l.forgetDamaged(wanted, active)
-	}
+	plays := active != nil && active.Generation.Manifest == wanted.Digest
 	m, err := l.fetchManifest(ctx, wanted)
 	if err != nil {
 		return err
@@ -66,13 +62,18 @@ func (l *Library) follow(ctx context.Context, wanted Ref, active *Active) error 
 	if err := l.forgetDamaged(wanted, active); err != nil {
 		return err
 	}
+	if plays {
+		return nil // what was damaged of it is mended
+	}
+	before := l.dropped()
 	g := store.Generation{Manifest: wanted.Digest, Size: wanted.Size, Signature: wanted.Signature, Activated: l.config.Now().UTC()}
 	if err := l.config.Store.Activate(g); err != nil {
 		return err
 	}
 	l.log.Info("Activated a new programme", "programme", m.ID, "digest", g.Manifest.Short(), "files", len(m.Used()))
 	l.set(Active{Generation: g, Manifest: m})
-	l.sweep()
+	l.config.Store.Touch(l.config.Now(), before...)
+	l.tidy()
 	return nil
 }
 
@@ -93,12 +94,12 @@ func (l *Library) fetchManifest(ctx context.Context, r Ref) (*manifest.Manifest,
 	if r.Size < 1 || r.Size > manifest.MaxSize {
 		return nil, finalError{fmt.Errorf("manifest: a size of %d bytes is out of range", r.Size)}
 	}
-	if !l.config.Store.Has(r.Digest, r.Size) {
+	if !l.config.Store.Adopt(ctx, r.Digest, r.Size) {
 		if err := l.makeRoom(r.Size); err != nil {
 			return nil, fmt.Errorf("manifest: %w", err)
 		}
-		job := fetch.Job{Digest: r.Digest, Size: r.Size, Type: manifest.ContentType, Sources: l.sources(manifestPath, r.Digest, nil)}
-		if err := l.config.Fetcher.Fetch(ctx, l.config.Store, job); err != nil {
+		wanted := asset{digest: r.Digest, size: r.Size, mediaType: manifest.ContentType, path: manifestPath}
+		if err := l.transfer(ctx, nil, []asset{wanted}); err != nil {
 			return nil, fmt.Errorf("manifest: %w", err)
 		}
 	}
@@ -117,7 +118,7 @@ func (l *Library) discard(d digest.Digest) {
 			return
 		}
 	}
-	if _, _, err := l.config.Store.Sweep(func(other digest.Digest) bool { return other != d }); err != nil {
+	if err := l.config.Store.Remove(store.Asset{Digest: d, Size: -1}); err != nil {
 		l.log.Warn("A manifest that is of no use can't be removed", "digest", d.Short(), "err", err)
 	}
 }
@@ -160,119 +161,46 @@ func (l *Library) readAll(d digest.Digest) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, manifest.MaxSize+1))
 }
 
-// sources are the addresses of an asset: those of the servers, then its own.
-func (l *Library) sources(path string, d digest.Digest, own []string) []string {
-	var sources []string
-	for _, base := range l.config.Bases() {
-		sources = append(sources, base+path+d.String())
-	}
-	return append(sources, own...)
-}
-
-// missing are the assets that a manifest's presentations use and that aren't on disk.
-func (l *Library) missing(m *manifest.Manifest) []digest.Digest {
-	var missing []digest.Digest
-	for _, d := range m.Used() {
-		if !l.config.Store.Has(d, m.Assets[d].Size) {
-			missing = append(missing, d)
-		}
-	}
-	return missing
-}
-
 // fetchAssets brings what is missing into the store. What doesn't fit on the disk is refused before the first byte.
 func (l *Library) fetchAssets(ctx context.Context, wanted digest.Digest, m *manifest.Manifest) error {
-	missing := l.missing(m)
-	p := &progress{report: l.config.Progress, state: Progress{Manifest: wanted, Files: len(missing)}}
-	for _, d := range missing {
-		p.state.Bytes += m.Assets[d].Size
+	var missing []asset
+	p := newProgress(l.config.Progress, wanted)
+	for i, d := range l.config.Order(m) {
+		a := m.Assets[d]
+		if l.config.Store.Adopt(ctx, d, a.Size) {
+			continue
+		}
+		missing = append(missing, asset{digest: d, size: a.Size, mediaType: a.Type, name: a.Name, path: assetPath, urls: a.URLs, order: i})
+		p.expect(a.Size, l.config.Store.Partial(d))
 	}
-	if err := l.makeRoom(p.state.Bytes, m); err != nil {
+	if err := ctx.Err(); err != nil || len(missing) == 0 {
+		return err
+	}
+	if err := l.makeRoom(p.state.Bytes-p.state.BytesDone, m); err != nil {
 		return err
 	}
 	p.add(0, 0)
-	// One that fails doesn't stop the others: what they bring stays, and needn't be fetched at the next try. After
-	// several the fault isn't with the files, and to try thousands more before anybody is told would take half an hour.
-	var group errgroup.Group
-	group.SetLimit(workers)
-	var failures atomic.Int32
-	for _, d := range missing {
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil || failures.Load() >= maxFailures {
-				return err
-			}
-			a := m.Assets[d]
-			job := fetch.Job{Digest: d, Size: a.Size, Type: a.Type, Sources: l.sources(assetPath, d, a.URLs), Progress: func(n int64) { p.add(0, n) }}
-			if err := l.config.Fetcher.Fetch(ctx, l.config.Store, job); err != nil {
-				failures.Add(1)
-				return fmt.Errorf("%q (%s): %w", a.Name, d.Short(), err)
-			}
-			p.add(1, 0)
-			return nil
-		})
-	}
-	return group.Wait()
+	return l.transfer(ctx, p, missing)
 }
 
-// makeRoom frees what nothing needs if the disk is short, and says if that isn't enough. What next needs stays too.
-func (l *Library) makeRoom(need int64, next ...*manifest.Manifest) error {
-	if l.config.Store.Room(need) == nil {
-		return nil
-	}
-	l.sweep(next...)
-	return l.config.Store.Room(need)
+// A closedError says that downloads aren't allowed at this hour.
+type closedError struct{ opens time.Duration }
+
+func (e *closedError) Error() string {
+	return fmt.Sprintf("downloads are not allowed at this hour; they begin in %s", e.opens.Round(time.Minute))
 }
 
-// sweep removes what no generation needs. others are manifests whose assets stay too.
-func (l *Library) sweep(others ...*manifest.Manifest) {
-	if _, _, err := l.remove(others); err != nil {
-		l.log.Warn("Not everything that isn't needed could be removed from disk", "err", err)
-	}
-}
+// errClosed ends the transfers when the hours end in which they are allowed.
+var errClosed = errors.New("the hours in which downloads are allowed have ended")
 
-// remove does that, and gives how many files and bytes went.
-func (l *Library) remove(others []*manifest.Manifest) (files int, size int64, err error) {
-	keep := map[digest.Digest]bool{}
-	for _, get := range []func() (store.Generation, bool){l.config.Store.Current, l.config.Store.Previous} {
-		g, ok := get()
-		if !ok {
-			continue
-		}
-		keep[g.Manifest] = true
-		m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}, true)
-		if err != nil {
-			return 0, 0, fmt.Errorf("it isn't known what an earlier programme needs: %w", err)
-		}
-		others = append(others, m)
+// outside lists the places of an asset that cost an outside line: the servers, then its own addresses.
+func (l *Library) outside(a asset) []fetch.Source {
+	var sources []fetch.Source
+	for _, base := range l.config.Bases() {
+		sources = append(sources, fetch.Source{URL: base + a.path + a.digest.String()})
 	}
-	l.mu.Lock()
-	if l.wanted != nil {
-		keep[l.wanted.Digest] = true
+	for _, url := range a.urls {
+		sources = append(sources, fetch.Source{URL: url})
 	}
-	l.mu.Unlock()
-	for _, m := range others {
-		for _, d := range m.Used() {
-			keep[d] = true
-		}
-	}
-	files, size, err = l.config.Store.Sweep(func(d digest.Digest) bool { return keep[d] })
-	if files > 0 {
-		l.log.Info("Removed what no programme needs any more", "files", files, "bytes", size)
-	}
-	return files, size, err
-}
-
-// progress counts for several workers.
-type progress struct {
-	report func(Progress)
-	mu     sync.Mutex
-	state  Progress
-}
-
-func (p *progress) add(files int, bytes int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.state.FilesDone += files
-	p.state.BytesDone += bytes
-	p.report(p.state)
+	return sources
 }

@@ -46,7 +46,7 @@ func TestSync(t *testing.T) {
 	})
 }
 
-func TestReuseAndSweep(t *testing.T) {
+func TestReuseAndPurge(t *testing.T) {
 	in(t, func(t *testing.T, s *site, dir string) {
 		v := start(t, dir, s, false, nil)
 		a, b, c := s.publish("a", "1 only a", "2 a and b"), s.publish("b", "2 a and b", "3 b and c"), s.publish("c", "3 b and c", "4 only c")
@@ -61,6 +61,13 @@ func TestReuseAndSweep(t *testing.T) {
 		}
 		v.want(c)
 		v.check(t, "c", "")
+		// What has been fetched stays for as long as there is room: the programme may come back.
+		if !v.has("1 only a") || !v.store.Has(a.Digest, a.Size) {
+			t.Error("what the last programme but one had is gone, though there was room")
+		}
+		if files, size, err := v.Purge(); files != 2 || size != a.Size+8 || err != nil {
+			t.Errorf("purged %d files of %d bytes, %v", files, size, err)
+		}
 		for content, want := range map[string]bool{"1 only a": false, "2 a and b": true, "3 b and c": true, "4 only c": true} {
 			if v.has(content) != want {
 				t.Errorf("%s is there: %t", content, !want)
@@ -206,7 +213,7 @@ func quota(dir string, bytes int64) func(string) (int64, error) {
 			}
 			return err
 		})
-		return store.Reserve + bytes - used, err
+		return store.MinReserve + bytes - used, err
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -96,11 +95,11 @@ func (s *Store) replaceGenerations(next generations) (err error) {
 	if next.Check, err = next.sum(); err != nil {
 		return fmt.Errorf("activating: %w", err)
 	}
-	if err := atomicfile.WriteJSON(filepath.Join(s.dir, generationFile), next, 0o644); err != nil {
+	if err := atomicfile.WriteJSONOn(s.fs, filepath.Join(s.dir, generationFile), next, 0o644); err != nil {
 		return fmt.Errorf("activating: %w", err)
 	}
 	s.generations = next
-	if err := atomicfile.WriteJSON(filepath.Join(s.dir, backupFile), next, 0o644); err != nil {
+	if err := atomicfile.WriteJSONOn(s.fs, filepath.Join(s.dir, backupFile), next, 0o644); err != nil {
 		s.log.Warn("The second copy of the list of generations can't be written", "err", err)
 	}
 	return nil
@@ -111,30 +110,30 @@ func (s *Store) replaceGenerations(next generations) (err error) {
 func (s *Store) loadGenerations() {
 	whole := 0
 	for _, name := range []string{generationFile, backupFile} {
-		path := filepath.Join(s.dir, name)
-		g, err := readGenerations(path)
+		g, err := s.readGenerations(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			s.log.Error("A list of generations is damaged and is set aside", "err", err, "file", path)
-			if err := os.Rename(path, path+".damaged"); err != nil {
-				s.log.Error("A damaged file can't be set aside", "err", err)
-			}
+			s.log.Error("A list of generations is damaged and is set aside", "err", err, "file", filepath.Join(s.dir, name))
+			s.setFileAside(name)
 		case g.Count == s.generations.Count:
 			whole++
 		case g.Count > s.generations.Count:
 			s.generations, whole = g, 1
 		}
 	}
-	if whole == 1 {
+	if whole == 1 && !s.config.ReadOnly {
 		if err := s.replaceGenerations(s.generations); err != nil {
 			s.log.Error("The list of generations can't be mended", "err", err)
 		}
 	}
 }
 
-func readGenerations(path string) (generations, error) {
-	data, err := os.ReadFile(path)
+// maxGenerations bounds the list of generations.
+const maxGenerations = 64 << 10
+
+func (s *Store) readGenerations(name string) (generations, error) {
+	data, err := s.readFile(name, maxGenerations)
 	if err != nil {
 		return generations{}, err
 	}
@@ -149,30 +148,4 @@ func readGenerations(path string) (generations, error) {
 		return generations{}, errors.New("its bytes have changed")
 	}
 	return g, nil
-}
-
-// Sweep removes every asset that keep doesn't want, and gives the number and bytes of those that went. One that can't be
-// removed doesn't save the others.
-func (s *Store) Sweep(keep func(digest.Digest) bool) (files int, bytes int64, err error) {
-	var failures []error
-	err = filepath.WalkDir(filepath.Join(s.dir, assetDir), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		d, err := digest.Parse("sha256:" + entry.Name())
-		if err != nil || keep(d) {
-			return nil // a name that isn't ours isn't ours to remove
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return nil
-		}
-		if err := os.Remove(path); err != nil {
-			failures = append(failures, err)
-			return nil
-		}
-		files, bytes = files+1, bytes+info.Size()
-		return nil
-	})
-	return files, bytes, errors.Join(append(failures, err)...)
 }

@@ -1,27 +1,25 @@
 // Package store keeps content on disk so that what is there under its name is whole and right, whatever happens to the
 // power, and remembers which programme is active.
 //
-// It owns the content folder: assets named by the hash of their bytes, and the two generations, current and previous. It
-// never fetches anything and never decides what is wanted.
+// It owns the content folder: assets named by the hash of their bytes, those on their way, the two generations, current and
+// previous, and the list of what is pinned. It never fetches anything and never decides what is wanted.
 package store
 
 import (
-	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"vitrine/content/digest"
 	"vitrine/platform/atomicfile"
-	"vitrine/platform/diskspace"
+	"vitrine/platform/disk"
 	"vitrine/platform/filelock"
 )
 
@@ -33,41 +31,57 @@ const (
 	lockFile    = "lock"
 )
 
-// Reserve is how many bytes stay free, so that state and logs can still be written on a full disk.
-const Reserve = 64 << 20
-
 // Config says how to open a Store. Its zero value will do.
 type Config struct {
-	// Free says how many bytes the file system of a path has left; nil asks the system.
-	Free func(path string) (int64, error)
+	// FS is the file system; nil means the operating system's.
+	FS disk.FS
+	// Reserve is how much of the disk stays free, so that state and logs can still be written; zero is 5 % of it, but at least
+	// MinReserve and at most 2 GiB.
+	Reserve Amount
+	// Quota is how much of the disk content may take; zero is all but the reserve.
+	Quota Amount
+	// ReadOnly opens the folder beside the viewer that uses it: nothing is locked, made, mended or removed.
+	ReadOnly bool
 	// Log gets what was found and mended; nil means nothing.
 	Log *slog.Logger
 }
 
 // A Store is an open content folder. It is safe for concurrent use.
 type Store struct {
-	dir  string
-	free func(string) (int64, error)
-	log  *slog.Logger
-	lock *filelock.Lock
+	dir    string
+	config Config
+	fs     disk.FS
+	log    *slog.Logger
+	lock   io.Closer
 	// shards tells which folders of assets have a durable name, by the first byte of the digest.
 	shards [256]atomic.Bool
 
 	mu          sync.Mutex
 	generations generations
+	pins        map[digest.Digest]Pin
+	// vouched are the assets that this run has written or read, or that a generation vouches for.
+	vouched map[digest.Digest]struct{}
+	// writing are the assets that a Writer is at work on.
+	writing map[digest.Digest]bool
+	// used is how many bytes assets take; negative if that isn't known.
+	used int64
 }
 
-// Open opens the content folder at dir, which it makes if need be. What a crash left half-written is removed; a folder that
-// another process has open is refused. A disk that is full, read-only or damaged is not: what is on it is to play, and
-// only what would be written to it fails.
+// Open opens the content folder at dir, which it makes if need be. What a crash left half-written is removed, but for what a
+// Writer can go on with; a folder that another process has open is refused. A disk that is full, read-only or damaged is
+// not: what is on it is to play, and only what would be written to it fails. It takes the same time for any number of assets.
 func Open(dir string, c Config) (*Store, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Free == nil {
-		c.Free = diskspace.Free
+	if c.FS == nil {
+		c.FS = disk.OS{}
 	}
-	s := &Store{dir: dir, free: c.Free, log: c.Log}
+	s := &Store{dir: dir, config: c, fs: c.FS, log: c.Log, used: -1,
+		vouched: map[digest.Digest]struct{}{}, writing: map[digest.Digest]bool{}, pins: map[digest.Digest]Pin{}}
+	if c.ReadOnly {
+		return s, s.openReadOnly()
+	}
 	if err := s.makeFolder(); err != nil {
 		return nil, fmt.Errorf("content folder: %w", err)
 	}
@@ -78,12 +92,22 @@ func Open(dir string, c Config) (*Store, error) {
 		return nil, fmt.Errorf("content folder: %w", err)
 	}
 	s.loadGenerations()
+	s.loadPins()
 	return s, nil
+}
+
+func (s *Store) openReadOnly() error {
+	if _, err := s.fs.Stat(filepath.Join(s.dir, assetDir)); err != nil {
+		return fmt.Errorf("content folder: %w", err)
+	}
+	s.loadGenerations()
+	s.loadPins()
+	return nil
 }
 
 // prepareWrites does what has to be done before anything is written.
 func (s *Store) prepareWrites() (err error) {
-	s.lock, err = filelock.Take(filepath.Join(s.dir, lockFile))
+	s.lock, err = s.fs.Lock(filepath.Join(s.dir, lockFile))
 	if errors.Is(err, filelock.ErrLocked) {
 		err = fmt.Errorf("%w; is a viewer already running?", err)
 	}
@@ -98,7 +122,7 @@ func (s *Store) Close() error {
 	if s.lock == nil {
 		return nil
 	}
-	return s.lock.Unlock()
+	return s.lock.Close()
 }
 
 // makeFolder makes the content folder, and the way to it durable, from the assets up to the folder that was there before.
@@ -107,14 +131,14 @@ func (s *Store) Close() error {
 func (s *Store) makeFolder() error {
 	dir := filepath.Clean(s.dir)
 	top := filepath.Dir(dir)
-	for parent := filepath.Dir(top); parent != top && !exists(top); parent = filepath.Dir(top) {
+	for parent := filepath.Dir(top); parent != top && !s.exists(top); parent = filepath.Dir(top) {
 		top = parent
 	}
-	if err := os.MkdirAll(filepath.Join(dir, assetDir), 0o755); err != nil {
+	if err := s.mkdirAll(filepath.Join(dir, assetDir)); err != nil {
 		return err
 	}
 	for at := dir; ; at = filepath.Dir(at) {
-		if err := atomicfile.SyncDir(at); err != nil {
+		if err := s.fs.SyncDir(at); err != nil {
 			s.log.Warn("A folder's name may be lost in a power cut", "err", err)
 		}
 		if at == top || at == filepath.Dir(at) {
@@ -123,30 +147,76 @@ func (s *Store) makeFolder() error {
 	}
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// clearIncoming removes what was being written when the power went.
-func (s *Store) clearIncoming() error {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return err
+func (s *Store) mkdirAll(path string) error {
+	if info, err := s.fs.Stat(path); err == nil && info.IsDir() {
+		return nil
 	}
-	for _, entry := range entries {
-		if halfWritten, _ := filepath.Match(".*.tmp-*", entry.Name()); !halfWritten {
-			continue
-		}
-		if err := os.Remove(filepath.Join(s.dir, entry.Name())); err != nil {
+	if parent := filepath.Dir(path); parent != path && !s.exists(parent) {
+		if err := s.mkdirAll(parent); err != nil {
 			return err
 		}
 	}
+	return s.mkdir(path)
+}
+
+// mkdir makes a folder that may be there.
+func (s *Store) mkdir(path string) error {
+	err := s.fs.Mkdir(path)
+	if info, known := s.fs.Stat(path); err != nil && known == nil && info.IsDir() {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) exists(path string) bool {
+	_, err := s.fs.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// clearIncoming removes what was being written when the power went, and can't be gone on with.
+func (s *Store) clearIncoming() error {
 	incoming := filepath.Join(s.dir, incomingDir)
-	if err := os.RemoveAll(incoming); err != nil {
+	if err := s.mkdir(incoming); err != nil {
 		return err
 	}
-	return os.Mkdir(incoming, 0o755)
+	for _, dir := range []string{s.dir, incoming} {
+		entries, err := s.fs.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			keep := !isTemporary(entry.Name())
+			if dir == incoming {
+				keep = s.resumable(entry.Name())
+			}
+			if keep {
+				continue
+			}
+			if err := s.removeAll(filepath.Join(dir, entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isTemporary tells whether a name is one of atomicfile's for what is half-written.
+func isTemporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.Contains(name, ".tmp-")
+}
+
+// removeAll removes a file, or a folder with what is in it.
+func (s *Store) removeAll(path string) error {
+	if err := s.fs.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	entries, _ := s.fs.ReadDir(path)
+	for _, entry := range entries {
+		if err := s.removeAll(filepath.Join(path, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return s.fs.Remove(path)
 }
 
 // path is where an asset lies.
@@ -155,118 +225,24 @@ func (s *Store) path(d digest.Digest) string {
 	return filepath.Join(s.dir, assetDir, name[:2], name)
 }
 
-// Has tells whether an asset is here with its right length. It doesn't read it: its bytes were right when it was put. A
-// file of another length, which only a damaged file system makes, is set aside, so that the asset is fetched again. But if
-// its bytes are right, then size is wrong: the file stays, since a programme that plays may need it.
-func (s *Store) Has(d digest.Digest, size int64) bool {
-	info, err := os.Stat(s.path(d))
-	if err != nil {
-		return false
-	}
-	if info.Mode().IsRegular() && info.Size() == size {
-		return true
-	}
-	if s.Verify(context.Background(), d) != nil {
-		s.SetAside(d)
-	}
-	return false
-}
-
-// SetAside takes a damaged asset away from its name; the next Open removes it.
-func (s *Store) SetAside(d digest.Digest) {
-	damaged := filepath.Join(s.dir, incomingDir, d.Hex()+".damaged")
-	switch err := os.Rename(s.path(d), damaged); {
-	case err == nil:
-		s.log.Warn("A file on disk was damaged and is set aside; it will be fetched again", "digest", d.Short())
-	case !errors.Is(err, fs.ErrNotExist):
-		s.log.Error("A damaged file can't be set aside", "digest", d.Short(), "err", err)
-	}
-}
-
-// Open opens an asset for reading. The error is fs.ErrNotExist if it isn't here.
-func (s *Store) Open(d digest.Digest) (*os.File, error) { return os.Open(s.path(d)) }
-
-// Verify reads an asset again and compares; the error is a *MismatchError if its bytes have changed.
-func (s *Store) Verify(ctx context.Context, d digest.Digest) error {
-	f, err := s.Open(d)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, &contextReader{ctx, f}); err != nil {
-		return err
-	}
-	return check(d, h)
-}
-
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (r *contextReader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(b)
-}
-
-// A MismatchError says that bytes are not what their name says.
-type MismatchError struct{ Want, Got digest.Digest }
-
-func (e *MismatchError) Error() string {
-	return fmt.Sprintf("wrong bytes: want %s, got %s", e.Want, e.Got)
-}
-
-// A SizeError says that there are more or fewer bytes than there should be.
-type SizeError struct{ Want, Got int64 }
-
-func (e *SizeError) Error() string {
-	if e.Got > e.Want {
-		return fmt.Sprintf("too many bytes: more than the %d that were announced", e.Want)
-	}
-	return fmt.Sprintf("too few bytes: %d of %d", e.Got, e.Want)
-}
-
-func check(want digest.Digest, h hash.Hash) error {
-	if got := digest.Digest(h.Sum(nil)); got != want {
-		return &MismatchError{Want: want, Got: got}
-	}
-	return nil
-}
-
-// A SpaceError says that something doesn't fit on the disk.
-type SpaceError struct{ Need, Free int64 }
-
-func (e *SpaceError) Error() string {
-	return fmt.Sprintf("the disk is too small: %d MB more are needed, and of the %d MB that are free %d MB must stay so",
-		(e.Need+1e6-1)/1e6, e.Free/1e6, int64(Reserve)/1e6)
-}
-
-// Room says whether need more bytes fit; the error is a *SpaceError if they don't.
-func (s *Store) Room(need int64) error {
-	free, err := s.free(s.dir)
-	if errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if need > 0 && free-need < Reserve {
-		return &SpaceError{Need: need, Free: free}
-	}
-	return nil
-}
-
 // syncDirs makes the way from the content folder to an asset durable. The name of its shard is synced once in every run,
 // whoever made it: a run that was cut off may not have come to that.
 func (s *Store) syncDirs(d digest.Digest) error {
 	shard := filepath.Dir(s.path(d))
-	if err := atomicfile.SyncDir(shard); err != nil || s.shards[d[0]].Load() {
+	if err := s.fs.SyncDir(shard); err != nil || s.shards[d[0]].Load() {
 		return err
 	}
-	err := atomicfile.SyncDir(filepath.Dir(shard))
+	err := s.fs.SyncDir(filepath.Dir(shard))
 	s.shards[d[0]].Store(err == nil)
 	return err
+}
+
+// readFile reads a small file of the folder.
+func (s *Store) readFile(name string, most int64) ([]byte, error) {
+	f, err := s.fs.OpenFile(filepath.Join(s.dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }

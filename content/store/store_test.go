@@ -15,6 +15,7 @@ import (
 
 	"vitrine/content/digest"
 	"vitrine/content/store"
+	"vitrine/platform/disk"
 	"vitrine/platform/filelock"
 )
 
@@ -85,7 +86,7 @@ func TestPutAndOpen(t *testing.T) {
 	if got, err := io.ReadAll(f); err != nil || string(got) != "content" {
 		t.Errorf("read %q, %v", got, err)
 	}
-	if info, err := f.Stat(); err != nil || info.Mode().Perm()&0o222 != 0 {
+	if info, err := os.Stat(place(dir, d)); err != nil || info.Mode().Perm()&0o222 != 0 {
 		t.Errorf("an asset can be written: %v, %v", info.Mode(), err)
 	}
 	if !s.Has(d, 7) {
@@ -198,7 +199,7 @@ func TestDamage(t *testing.T) {
 	d := put(t, s, "content")
 
 	// A caller with a wrong size must not cost the programme that plays its file.
-	if s.Has(d, 8) || !s.Has(d, 7) {
+	if s.Has(d, 8) || s.Adopt(t.Context(), d, 8) || !s.Has(d, 7) {
 		t.Error("asking with a wrong size has cost a good file")
 	}
 	spoil(t, place(dir, d), "kontent")
@@ -206,7 +207,7 @@ func TestDamage(t *testing.T) {
 		t.Errorf("a flipped byte: %v", err)
 	}
 	spoil(t, place(dir, d), "con")
-	if s.Has(d, 7) {
+	if s.Has(d, 7) || s.Adopt(t.Context(), d, 7) {
 		t.Error("a file of the wrong length is there")
 	}
 	if _, err := s.Open(d); !errors.Is(err, fs.ErrNotExist) {
@@ -229,17 +230,26 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// A sizedDisk has as much room as a test says.
+type sizedDisk struct {
+	disk.OS
+	free, total int64
+	err         error
+}
+
+func (d *sizedDisk) Space(string) (free, total int64, err error) { return d.free, d.total, d.err }
+
 func TestNoRoom(t *testing.T) {
 	dir := t.TempDir()
-	free, freeErr := int64(store.Reserve+10), error(nil)
-	s, err := store.Open(dir, store.Config{Free: func(string) (int64, error) { return free, freeErr }})
+	sized := &sizedDisk{free: store.MinReserve + 10, total: 1e9}
+	s, err := store.Open(dir, store.Config{FS: sized})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	before := tree(t, dir)
 	_, err = s.Create(digest.Of(nil), 11)
-	if e, ok := errors.AsType[*store.SpaceError](err); !ok || e.Need != 11 || e.Free != free {
+	if e, ok := errors.AsType[*store.SpaceError](err); !ok || e.Need != 11 || e.Free != sized.free {
 		t.Errorf("11 bytes: %v", err)
 	}
 	if err := s.Put(digest.Of(nil), 11, strings.NewReader("x")); !is[*store.SpaceError](err) {
@@ -251,15 +261,15 @@ func TestNoRoom(t *testing.T) {
 	if err := s.Room(10); err != nil {
 		t.Errorf("10 bytes: %v", err)
 	}
-	free = 0
+	sized.free = 0
 	if err := s.Room(0); err != nil {
 		t.Errorf("nothing more on a full disk: %v", err)
 	}
-	freeErr = errors.ErrUnsupported
+	sized.err = errors.ErrUnsupported
 	if err := s.Room(1 << 40); err != nil {
 		t.Errorf("where it isn't known: %v", err)
 	}
-	freeErr = fs.ErrPermission
+	sized.err = fs.ErrPermission
 	if err := s.Room(1); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("where it can't be asked: %v", err)
 	}

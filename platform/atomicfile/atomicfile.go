@@ -9,29 +9,35 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"vitrine/platform/disk"
 )
 
 // Write replaces the file at path by data, with the given permissions, and returns once the new content and its name are
 // on stable storage. After an error the file at path is as it was. The folder must exist. Concurrent writers of one
 // path don't mix their bytes: one of them wins.
-func Write(path string, data []byte, perm os.FileMode) (err error) {
+func Write(path string, data []byte, perm os.FileMode) error {
+	return WriteOn(disk.OS{}, path, data, perm)
+}
+
+// WriteOn is Write on another file system.
+func WriteOn(fsys disk.FS, path string, data []byte, perm os.FileMode) (err error) {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	f, temporary, err := create(fsys, filepath.Join(dir, "."+filepath.Base(path)+".tmp-"), perm)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+			_ = f.Close() // a second time does no harm
+			_ = fsys.Remove(temporary)
 		}
 	}()
-	if err := f.Chmod(perm); err != nil {
-		return err
-	}
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
@@ -41,10 +47,21 @@ func Write(path string, data []byte, perm os.FileMode) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := fsys.Rename(temporary, path); err != nil {
 		return err
 	}
-	return SyncDir(dir)
+	return fsys.SyncDir(dir)
+}
+
+// create makes a new file whose name begins so.
+func create(fsys disk.FS, prefix string, perm os.FileMode) (disk.File, string, error) {
+	for {
+		name := fmt.Sprintf("%s%08x", prefix, rand.Uint32())
+		f, err := fsys.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, name, err
+		}
+	}
 }
 
 // IsDiskFault tells whether an error says that the disk takes no more writes: it is full, was made read-only, as Linux does
@@ -60,9 +77,14 @@ func IsDiskFault(err error) bool {
 
 // WriteJSON is Write of v as indented JSON with a final newline, for state that a person may want to read.
 func WriteJSON(path string, v any, perm os.FileMode) error {
+	return WriteJSONOn(disk.OS{}, path, v, perm)
+}
+
+// WriteJSONOn is WriteJSON on another file system.
+func WriteJSONOn(fsys disk.FS, path string, v any, perm os.FileMode) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return Write(path, append(data, '\n'), perm)
+	return WriteOn(fsys, path, append(data, '\n'), perm)
 }
