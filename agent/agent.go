@@ -20,12 +20,9 @@ import (
 	"vitrine/agent/identity"
 	"vitrine/agent/player"
 	"vitrine/agent/protocol"
-	"vitrine/agent/schedule"
 	"vitrine/agent/session"
 	"vitrine/content/digest"
-	"vitrine/content/fetch"
 	"vitrine/content/library"
-	"vitrine/content/manifest"
 	"vitrine/content/store"
 	"vitrine/discovery"
 	"vitrine/platform/clock"
@@ -52,6 +49,8 @@ type Config struct {
 	Session config.Session
 	// Network says what the network asks of connections to servers.
 	Network config.Network
+	// Content says how content is fetched and kept.
+	Content config.Content
 	// Page is the loopback "host:port" of the player page.
 	Page string
 	// WakePorts are the UDP ports on which magic packets are awaited.
@@ -93,6 +92,12 @@ type Agent struct {
 	mu   sync.Mutex
 	wish wish
 	sync *protocol.SyncStatus
+	// synced is when the progress was last told to the page, and reported when to the server.
+	synced, reported time.Time
+	// bad is how many files on disk have changed by themselves.
+	bad int
+	// checks has files that a page couldn't show, to be read again.
+	checks chan digest.Digest
 	// contentServer is the "host:port" of the session's server, and stays when the session is lost.
 	contentServer string
 	// code is the pairing code while a person must approve this viewer; empty otherwise.
@@ -106,6 +111,26 @@ type Agent struct {
 
 // New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
 func New(c Config) (*Agent, error) {
+	a := prepare(c)
+	if err := a.openNetwork(); err != nil {
+		return nil, err
+	}
+	// The port before the state: a viewer that can't show its page must leave no trace.
+	a.player = a.newPlayer()
+	if err := a.player.Listen(context.Background()); err != nil {
+		return nil, err
+	}
+	if err := a.openState(); err != nil {
+		a.Close()
+		return nil, err
+	}
+	a.client = a.newClient()
+	a.wake = wake.NewListener(wake.Config{Ports: c.WakePorts, Woken: a.woken, Log: a.log})
+	return a, nil
+}
+
+// prepare makes an agent without its parts.
+func prepare(c Config) *Agent {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -114,24 +139,12 @@ func New(c Config) (*Agent, error) {
 	if c.Progress == nil {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
-	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring, found: map[string]foundServer{}, offline: make(chan struct{}, 1)}
+	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring,
+		found: map[string]foundServer{}, offline: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
-	if err := a.openNetwork(); err != nil {
-		return nil, err
-	}
-	// The port before the state: a viewer that can't show its page must leave no trace.
-	if err := a.openPlayer(); err != nil {
-		return nil, err
-	}
-	if err := a.openState(); err != nil {
-		a.Close()
-		return nil, err
-	}
-	a.client = a.newClient()
-	a.wake = wake.NewListener(wake.Config{Ports: c.WakePorts, Woken: a.woken, Log: c.Log})
-	return a, nil
+	return a
 }
 
 // openState opens what is in the state folder.
@@ -165,33 +178,8 @@ func (a *Agent) openIdentity() (err error) {
 	return err
 }
 
-func (a *Agent) openContent() (err error) {
-	if a.store, err = store.Open(filepath.Join(a.config.State, "content"), store.Config{Log: a.log}); err != nil {
-		return err
-	}
-	a.library = library.New(library.Config{
-		Store:     a.store,
-		Fetcher:   fetch.New(fetch.Config{Transport: a.contentTransport(), Log: a.log}),
-		Key:       a.publishingKey,
-		Bases:     a.contentBases,
-		Accept:    acceptable,
-		Activated: a.activated,
-		Progress:  a.progress,
-		Fault:     func(err error) { a.fault(faultContent, err) },
-		Now:       a.clock.Now,
-		Log:       a.log,
-	})
-	return nil
-}
-
-// acceptable refuses a manifest whose schedule this viewer can't follow.
-func acceptable(m *manifest.Manifest) error {
-	_, err := schedule.New(m)
-	return err
-}
-
-func (a *Agent) openPlayer() error {
-	a.player = player.New(player.Config{
+func (a *Agent) newPlayer() *player.Player {
+	return player.New(player.Config{
 		Addr:    a.config.Page,
 		Assets:  func(d digest.Digest) (io.ReadSeekCloser, error) { return a.store.Open(d) },
 		Now:     func() time.Time { return a.clock.Now() },
@@ -200,7 +188,6 @@ func (a *Agent) openPlayer() error {
 		Failed:  a.itemFailed,
 		Log:     a.log,
 	})
-	return a.player.Listen(context.Background())
 }
 
 func (a *Agent) openSession() (err error) {
@@ -253,7 +240,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, renewer{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, renewer{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed
@@ -264,26 +251,6 @@ func (a *Agent) Page() string { return a.player.Addr() }
 
 // Ready is closed once the page can be opened.
 func (a *Agent) Ready() <-chan struct{} { return a.player.Ready() }
-
-// activated is called by the library for the generation that is on disk at the start, and for every new one.
-func (a *Agent) activated(active library.Active) {
-	if err := a.player.Show(player.Programme{Generation: active.Generation.Manifest, Manifest: active.Manifest}); err != nil {
-		a.fault(faultContent, err)
-		return
-	}
-	a.mu.Lock()
-	a.sync = nil
-	a.mu.Unlock()
-	a.session.Report()
-}
-
-func (a *Agent) progress(p library.Progress) {
-	status := protocol.SyncStatus{Wanted: p.Manifest, Files: p.Files, FilesDone: p.FilesDone, Bytes: p.Bytes, BytesDone: p.BytesDone}
-	a.mu.Lock()
-	a.sync = &status
-	a.mu.Unlock()
-	a.config.Progress(status)
-}
 
 // sessionChanged follows the session with the page, the clock and the content.
 func (a *Agent) sessionChanged(s protocol.SessionStatus) {
@@ -367,13 +334,4 @@ func (a *Agent) woken(e wake.Event) {
 	a.session.Event("wake", fmt.Sprintf("woken by a magic packet from %s", e.From), a.clock.Now())
 	a.session.Kick()
 	a.library.Refresh()
-}
-
-// itemFailed tells the server of an item that the page can't show, once: the page tries it again every few seconds. The
-// player has logged it.
-func (a *Agent) itemFailed(f player.Failure) {
-	if f.Again {
-		return
-	}
-	a.session.Event("item-failed", fmt.Sprintf("the page can't show %q: %s", f.Name, f.Reason), a.clock.Now())
 }

@@ -13,6 +13,10 @@ import (
 const (
 	// faultContent is that the wanted programme can't be had.
 	faultContent = "content"
+	// faultDiskFull is that the wanted programme doesn't fit.
+	faultDiskFull = "disk-full"
+	// faultDiskFailing is that the disk loses what is on it, or takes nothing any more.
+	faultDiskFailing = "disk-failing"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.

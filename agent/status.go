@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
+	"time"
 
 	"vitrine/agent/player"
 	"vitrine/agent/protocol"
@@ -70,9 +72,9 @@ func (a *Agent) name() string {
 func (a *Agent) showState() {
 	s := a.session.Status()
 	a.mu.Lock()
-	code := a.code
+	code, sync := a.code, a.sync
 	a.mu.Unlock()
-	state := player.State{Name: a.name(), State: s.State, Message: message(s, code), Version: a.config.Version, Code: code}
+	state := player.State{Name: a.name(), State: s.State, Message: message(s, code) + fetching(sync), Version: a.config.Version, Code: code}
 	for _, addr := range a.addresses() {
 		state.Addresses = append(state.Addresses, addr.String())
 	}
@@ -105,6 +107,18 @@ func message(s protocol.SessionStatus, code string) string {
 		return "No server: " + s.Error
 	}
 	return "No server."
+}
+
+// fetching says how far the fetch of a programme is.
+func fetching(s *protocol.SyncStatus) string {
+	if s == nil || s.Bytes == 0 {
+		return ""
+	}
+	text := fmt.Sprintf(" Fetching it: %d of %d files, %d %%", s.FilesDone, s.Files, 100*s.BytesDone/s.Bytes)
+	if s.Left > 0 {
+		text += ", " + (time.Duration(s.Left) * time.Second).String() + " left"
+	}
+	return text + "."
 }
 
 // describe puts a machine into the protocol's form.

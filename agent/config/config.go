@@ -37,6 +37,8 @@ type file struct {
 	Discovery search `toml:"discovery"`
 	Session   line   `toml:"session"`
 	Network   lan    `toml:"network"`
+
+	Content content `toml:"content"`
 }
 
 type lan struct {
@@ -86,6 +88,8 @@ type Config struct {
 	Session Session
 	// Network says what the network asks of connections.
 	Network Network
+	// Content says how content is fetched and kept.
+	Content Content
 }
 
 // Network says what the network asks of connections to servers.
@@ -191,6 +195,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Network, err = f.Network.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Content, err = f.Content.check(); err != nil {
 		return Config{}, err
 	}
 	for _, p := range f.Wake.Ports {

@@ -150,6 +150,10 @@ type SyncStatus struct {
 	FilesDone int           `json:"files_done"`
 	Bytes     int64         `json:"bytes"`
 	BytesDone int64         `json:"bytes_done"`
+	// Rate is how many bytes per second came in the last seconds, and Left how many seconds the rest takes at that rate; 0 if
+	// that can't be said.
+	Rate int64 `json:"rate,omitempty"`
+	Left int64 `json:"left,omitempty"`
 }
 
 // Playing is what is on in one zone.

@@ -191,7 +191,7 @@ func (l *Library) Rollback() (Active, error) {
 
 // Run loads what is on disk, and then follows what is wanted until ctx ends.
 func (l *Library) Run(ctx context.Context) error {
-	l.load(ctx)
+	l.Load(ctx)
 	select {
 	case <-l.ready: // after a restart of the task
 	default:
@@ -278,8 +278,9 @@ func isFinal(err error) bool {
 	return ok
 }
 
-// load activates what is on disk, without any network: the current generation, or, if that is damaged, the previous one.
-func (l *Library) load(ctx context.Context) {
+// Load activates what is on disk, without any network: the current generation, or, if that is damaged, the previous one.
+// Run does it at its beginning.
+func (l *Library) Load(ctx context.Context) {
 	current, ok := l.config.Store.Current()
 	if !ok {
 		return

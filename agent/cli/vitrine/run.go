@@ -210,7 +210,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 	a, err := agent.New(agent.Config{
 		Restart: restart,
 		Name:    c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
-		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network,
+		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {
@@ -246,7 +246,6 @@ var errRestart = errors.New("the server wants this viewer to be started again")
 type progress struct {
 	console *cli.Console
 	log     *slog.Logger
-	started time.Time
 	wanted  string
 	last    int
 }
@@ -261,12 +260,10 @@ const barWidth = 30
 // update is called by one goroutine at a time.
 func (p *progress) update(s protocol.SyncStatus) {
 	if wanted := s.Wanted.String(); wanted != p.wanted {
-		p.wanted, p.started, p.last = wanted, time.Now(), -1
+		p.wanted, p.last = wanted, -1
 	}
 	label := fmt.Sprintf("%d of %d files, %s of %s", s.FilesDone, s.Files, cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes))
-	if elapsed := time.Since(p.started).Seconds(); elapsed > 0.5 {
-		label += ", " + cli.Bytes(int64(float64(s.BytesDone)/elapsed)) + "/s"
-	}
+	label += pace(s)
 	if s.FilesDone == s.Files {
 		p.clear()
 	} else {
@@ -279,6 +276,18 @@ func (p *progress) update(s protocol.SyncStatus) {
 		p.last = step
 		p.log.Info("Fetching the programme", "files", fmt.Sprintf("%d/%d", s.FilesDone, s.Files), "bytes", fmt.Sprintf("%s/%s", cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes)))
 	}
+}
+
+// pace says how fast a fetch is, and how long it will take.
+func pace(s protocol.SyncStatus) string {
+	if s.Rate == 0 || s.FilesDone == s.Files {
+		return ""
+	}
+	text := ", " + cli.Bytes(s.Rate) + "/s"
+	if s.Left > 0 {
+		text += ", " + (time.Duration(s.Left) * time.Second).String() + " left"
+	}
+	return text
 }
 
 // step is the quarter that the fetch is in, and 4 once the last file is in its place.

@@ -130,6 +130,7 @@ func contentLine(c protocol.ContentStatus) string {
 	}
 	if s := c.Sync; s != nil {
 		fmt.Fprintf(&b, "; fetching another: %d of %d files, %s of %s", s.FilesDone, s.Files, cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes))
+		b.WriteString(pace(*s))
 	}
 	return b.String()
 }

@@ -16,6 +16,7 @@ func Program() cli.Command {
 			discoverCommand.With(discover),
 			timeCommand.With(showTime),
 			wakeCommand.With(wakeUp),
+			contentTree(),
 			serviceTree(),
 			cli.VersionCommand("vitrine"),
 		},

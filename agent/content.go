@@ -1,0 +1,187 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"vitrine/agent/player"
+	"vitrine/agent/protocol"
+	"vitrine/agent/schedule"
+	"vitrine/content/digest"
+	"vitrine/content/fetch"
+	"vitrine/content/library"
+	"vitrine/content/manifest"
+	"vitrine/content/store"
+	"vitrine/platform/clock"
+)
+
+// How often progress is told: to the page, and to the server.
+const (
+	pageInterval   = time.Second
+	reportInterval = 10 * time.Second
+)
+
+// contentFolder is below the state folder.
+const contentFolder = "content"
+
+func (a *Agent) contentPath(name string) string {
+	return filepath.Join(a.config.State, contentFolder, name)
+}
+
+func (a *Agent) openContent() (err error) {
+	c := a.config.Content
+	if a.store, err = store.Open(a.contentPath(""), store.Config{Quota: store.Amount(c.Quota), Reserve: store.Amount(c.Reserve), Log: a.log}); err != nil {
+		return err
+	}
+	a.library = library.New(library.Config{
+		Store:     a.store,
+		Fetcher:   fetch.New(fetch.Config{Transport: a.contentTransport(), Rate: c.Rate, Log: a.log}),
+		Key:       a.publishingKey,
+		Bases:     a.contentBases,
+		Order:     a.order,
+		Window:    a.window,
+		Parallel:  c.Parallel,
+		Accept:    acceptable,
+		Activated: a.activated,
+		Progress:  a.progress,
+		Fault:     a.contentFault,
+		Damaged:   a.damaged,
+		Now:       a.clock.Now,
+		Log:       a.log,
+	})
+	return nil
+}
+
+// scrub is the task that reads all content again.
+func (a *Agent) scrub() task {
+	return &library.Scrub{Library: a.library, Period: a.config.Content.Scrub, File: a.contentPath("scrub.json")}
+}
+
+// acceptable refuses a manifest whose schedule this viewer can't follow.
+func acceptable(m *manifest.Manifest) error {
+	_, err := schedule.New(m)
+	return err
+}
+
+// order gives what a manifest needs, what comes on first first.
+func (a *Agent) order(m *manifest.Manifest) []digest.Digest {
+	s, err := schedule.New(m)
+	if err != nil {
+		return m.Used() // it wasn't accepted, so that this can't be
+	}
+	return s.Order(m, a.clock.Now(), a.clock.Trust() >= clock.TrustServer)
+}
+
+// window tells whether programmes may be fetched now. Without a clock that can be relied on the hours mean nothing: a programme that
+// comes too early is better than one that never comes.
+func (a *Agent) window() (open bool, holds time.Duration) {
+	if a.clock.Trust() < clock.TrustServer {
+		return true, 0
+	}
+	return a.config.Content.Windows.At(a.clock.Now().Local())
+}
+
+// activated is called by the library for the generation that is on disk at the start, and for every new one.
+func (a *Agent) activated(active library.Active) {
+	if err := a.player.Show(player.Programme{Generation: active.Generation.Manifest, Manifest: active.Manifest}); err != nil {
+		a.fault(faultContent, err)
+		return
+	}
+	a.mu.Lock()
+	a.sync = nil
+	a.mu.Unlock()
+	a.session.Report()
+}
+
+// progress tells how far a fetch is: the terminal each time, the page and the server now and then.
+func (a *Agent) progress(p library.Progress) {
+	status := protocol.SyncStatus{Wanted: p.Manifest, Files: p.Files, FilesDone: p.FilesDone, Bytes: p.Bytes, BytesDone: p.BytesDone,
+		Rate: p.Rate, Left: int64(p.Left.Seconds())}
+	now := time.Now()
+	a.mu.Lock()
+	a.sync = &status
+	page, report := now.Sub(a.synced) >= pageInterval, now.Sub(a.reported) >= reportInterval
+	if page {
+		a.synced = now
+	}
+	if report {
+		a.reported = now
+	}
+	a.mu.Unlock()
+	a.config.Progress(status)
+	if page {
+		a.showState()
+	}
+	if report {
+		a.session.Report()
+	}
+}
+
+// contentFault notes what keeps the wanted programme away; a fault of the disk has a name of its own, since a person must see to it.
+func (a *Agent) contentFault(err error) {
+	_, space := errors.AsType[*store.SpaceError](err)
+	code := faultContent
+	switch {
+	case space || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		code = faultDiskFull
+	case errors.Is(err, syscall.EROFS):
+		code, err = faultDiskFailing, fmt.Errorf("the disk takes no writes any more, as after damage; replace it: %w", err)
+	case errors.Is(err, syscall.EIO):
+		code, err = faultDiskFailing, fmt.Errorf("the disk is failing; replace it: %w", err)
+	}
+	for _, other := range []string{faultContent, faultDiskFull} {
+		if other != code {
+			a.fault(other, nil)
+		}
+	}
+	a.fault(code, err)
+}
+
+// damaged notes that a file on disk has changed by itself. It stays a fault until the next start, though the file is fetched again: such
+// a disk won't get better.
+func (a *Agent) damaged(d digest.Digest) {
+	a.mu.Lock()
+	a.bad++
+	n := a.bad
+	a.mu.Unlock()
+	a.fault(faultDiskFailing, fmt.Errorf("%d files on this disk have changed by themselves since the start, and were or will be fetched again; a disk or card that does this is worn out: replace it", n))
+	a.session.Event("content-damaged", fmt.Sprintf("the file %s on disk has changed by itself", d.Short()), a.clock.Now())
+}
+
+// itemFailed tells the server of an item that the page can't show, once: the page tries it again every few seconds. The
+// player has logged it. Its file is read again: it may have been damaged on disk.
+func (a *Agent) itemFailed(f player.Failure) {
+	if f.Again {
+		return
+	}
+	a.session.Event("item-failed", fmt.Sprintf("the page can't show %q: %s", f.Name, f.Reason), a.clock.Now())
+	if f.Asset.IsZero() {
+		return
+	}
+	select {
+	case a.checks <- f.Asset:
+	default: // many are waiting: the scrub comes to it
+	}
+}
+
+// checker is the task that reads files again which a page couldn't show.
+type checker struct{ *Agent }
+
+// Run reads until ctx ends.
+func (c checker) Run(ctx context.Context) error {
+	for {
+		select {
+		case d := <-c.checks:
+			c.library.Check(ctx, d)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// String names the task.
+func (c checker) String() string { return "checker of files" }
