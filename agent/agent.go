@@ -23,6 +23,7 @@ import (
 	"vitrine/agent/session"
 	"vitrine/content/digest"
 	"vitrine/content/library"
+	"vitrine/content/peer"
 	"vitrine/content/store"
 	"vitrine/discovery"
 	"vitrine/platform/clock"
@@ -78,6 +79,7 @@ type Agent struct {
 	identity *identity.Identity
 	store    *store.Store
 	library  *library.Library
+	exchange *peer.Exchange // nil if the settings want no peers
 	player   *player.Player
 	session  *session.Session
 	wake     *wake.Listener
@@ -107,6 +109,8 @@ type Agent struct {
 	offline chan struct{}
 	// found has the servers that were found, by endpoint reference.
 	found map[string]foundServer
+	// near has the other viewers of the site on this network, by endpoint reference.
+	near map[string]peer.Peer
 }
 
 // New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
@@ -140,7 +144,7 @@ func prepare(c Config) *Agent {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
 	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring,
-		found: map[string]foundServer{}, offline: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
+		found: map[string]foundServer{}, near: map[string]peer.Peer{}, offline: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
@@ -240,7 +244,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, renewer{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, renewer{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

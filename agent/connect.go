@@ -14,6 +14,7 @@ import (
 	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
 	"vitrine/agent/session"
+	"vitrine/content/peer"
 	"vitrine/platform/clock"
 	"vitrine/platform/network"
 	"vitrine/platform/proxy"
@@ -219,6 +220,9 @@ type contentTransport struct {
 
 // RoundTrip implements http.RoundTripper. A server of the site, which has proved itself, also tells the time.
 func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == peer.Scheme {
+		return t.agent.exchange.Transport().RoundTrip(r)
+	}
 	if r.URL.Scheme != protocol.SchemeContent || !t.agent.isSite(r.URL.Host) {
 		return t.public.RoundTrip(r)
 	}

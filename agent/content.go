@@ -37,7 +37,13 @@ func (a *Agent) openContent() (err error) {
 	if a.store, err = store.Open(a.contentPath(""), store.Config{Quota: store.Amount(c.Quota), Reserve: store.Amount(c.Reserve), Log: a.log}); err != nil {
 		return err
 	}
+	var peers library.Peers
+	if !c.NoPeers {
+		a.exchange = a.newExchange()
+		peers = a.exchange
+	}
 	a.library = library.New(library.Config{
+		Peers:     peers,
 		Store:     a.store,
 		Fetcher:   fetch.New(fetch.Config{Transport: a.contentTransport(), Rate: c.Rate, Log: a.log}),
 		Key:       a.publishingKey,

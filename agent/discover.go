@@ -83,6 +83,7 @@ type listener struct{ *Agent }
 // Run listens until ctx ends.
 func (l listener) Run(ctx context.Context) error {
 	return l.client.Listen(ctx, func(a discovery.Announcement) {
+		l.neighbour(a)
 		if a.Bye {
 			l.bye(a.Device)
 		} else {
@@ -139,23 +140,36 @@ func (w watcher) Run(ctx context.Context) error {
 // String names the task.
 func (w watcher) String() string { return "watcher of the network" }
 
-// presence is the task by which the viewer itself can be found, if its settings say so. Otherwise it answers nothing.
+// presence is the task by which the viewer itself can be found, by its peers or if its settings say so. Otherwise it answers nothing.
 type presence struct{ *Agent }
 
 // Run announces the viewer as soon as it belongs to a site, until ctx ends.
 func (p presence) Run(ctx context.Context) error {
-	if !p.config.Discovery.Announce {
+	if !p.config.Discovery.Announce && p.exchange == nil || !p.enrolled(ctx) {
 		<-ctx.Done()
 		return nil
 	}
-	if _, enrolled := p.identity.Enrolment(); !enrolled {
+	if p.exchange != nil {
 		select {
-		case <-p.session.Ready():
+		case <-p.exchange.Ready():
 		case <-ctx.Done():
 			return nil
 		}
 	}
 	return p.target().Run(ctx)
+}
+
+// enrolled waits until the viewer belongs to a site; false means that ctx has ended.
+func (a *Agent) enrolled(ctx context.Context) bool {
+	if _, ok := a.identity.Enrolment(); ok {
+		return true
+	}
+	select {
+	case <-a.session.Ready():
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (p presence) target() *discovery.Target {
@@ -165,11 +179,19 @@ func (p presence) target() *discovery.Target {
 		EPR:             viewerEPR(e.Viewer),
 		Types:           []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ViewerType}},
 		Scopes:          says.Scopes(),
-		XAddrs:          func(netip.Addr) []string { return nil },
+		XAddrs:          p.xaddrs,
 		MetadataVersion: uint32(p.clock.Now().Unix()), // any of it may have changed since the last start
 		Interfaces:      p.config.Discovery.Interfaces,
 		Log:             p.log,
 	}
+}
+
+// xaddrs is where the viewer gives content to its peers, for those that reach it at local.
+func (p presence) xaddrs(local netip.Addr) []string {
+	if p.exchange == nil {
+		return nil
+	}
+	return []string{protocol.ContentURL(netip.AddrPortFrom(local, p.exchange.Port()).String(), "/")}
 }
 
 // viewerEPR makes a UUID of a viewer's id (RFC 9562, section 5.8).

@@ -555,3 +555,11 @@ func peak(list []time.Time) (most int) {
 	}
 	return most
 }
+
+// BenchmarkThinLine is what a programme for ten viewers behind a thin line costs that line, as a multiple of one copy.
+func BenchmarkThinLine(b *testing.B) {
+	line := newThinLine(b, 100, 10, 40)
+	for b.Loop() {
+		b.ReportMetric(line.fetchTogether(), "copies")
+	}
+}

@@ -44,6 +44,39 @@ func (id *Identity) ClientTLS(clock Time, protocols ...string) (*tls.Config, err
 	return c, nil
 }
 
+// PeerTLS is the configuration for connections between viewers of the site, for both ends: TLS 1.3 only, each shows its viewer's
+// certificate (extended key usage "client"), and believes the site's CA alone, at the time that clock gives. It fails before the viewer is
+// enrolled.
+func (id *Identity) PeerTLS(clock Time) (*tls.Config, error) {
+	e, ok := id.Enrolment()
+	if !ok {
+		return nil, errors.New("this viewer is not enrolled yet")
+	}
+	c := serverTLS([]string{"http/1.1"}, func(certs []*x509.Certificate) error {
+		return checkPeer(certs, e.roots, e.Site, e.Viewer, clock)
+	})
+	c.ClientAuth = tls.RequireAnyClientCert
+	c.Certificates = []tls.Certificate{{Certificate: e.chain, PrivateKey: e.key, Leaf: e.certificate}}
+	return c, nil
+}
+
+// checkPeer verifies another viewer's chain.
+func checkPeer(certs []*x509.Certificate, roots *x509.CertPool, site, self string, clock Time) error {
+	leaf := certs[0]
+	now, atLeast := clock()
+	if atLeast && now.Before(leaf.NotBefore) {
+		now = leaf.NotBefore
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return &TrustError{Site: siteOf(leaf), Reason: fmt.Sprintf("what is there isn't a viewer of site %q: %v", site, err)}
+	}
+	if leaf.Subject.CommonName == self {
+		return &TrustError{Site: site, Reason: "the other end is this viewer itself, or a copy of it"}
+	}
+	return nil
+}
+
 // pinnedTLS is the configuration before enrolment: the chain must end in the CA that the join token names.
 func pinnedTLS(pin protocol.Pin, clock Time) *tls.Config {
 	return serverTLS([]string{"http/1.1"}, func(certs []*x509.Certificate) error {

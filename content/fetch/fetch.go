@@ -122,8 +122,7 @@ func retryWait(least, most time.Duration, attempt int, resp *http.Response) time
 // shouldRetry adds to the library's policy that a long Retry-After is an answer: another source, or a later try, is better
 // than to wait here. So is a redirect that isn't followed, and what a source says that may hold requests.
 func shouldRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	held := resp != nil && resp.Request != nil && resp.Request.Header.Get("Prefer") != ""
-	if errors.Is(err, errRedirect) || held || resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
+	if errors.Is(err, errRedirect) || ctx.Value(onceKey{}) != nil || resp != nil && retryAfter(resp.Header.Get("Retry-After")) > maxRetryAfter {
 		return false, nil
 	}
 	again, err := retryablehttp.DefaultRetryPolicy(ctx, resp, err)
@@ -154,6 +153,10 @@ type Source struct {
 	Wait time.Duration
 }
 
+// ProgressHeader says, in an answer of 503 by a source that may hold requests, how many bytes it has fetched so far of what it is about
+// to fetch: for as long as that grows, waiting is worth while.
+const ProgressHeader = "Vitrine-Progress"
+
 // A Job is one asset to be fetched.
 type Job struct {
 	Digest digest.Digest
@@ -168,8 +171,13 @@ type Job struct {
 	Progress func(bytes int64)
 }
 
-// ErrLater says that a source that may hold requests has, or will have, the asset, and can't give it yet.
-var ErrLater = errors.New("it will have it later")
+// A LaterError says that a source that may hold requests has, or will have, the asset, and can't give it yet.
+type LaterError struct {
+	// Progress grows while the source comes nearer to having it.
+	Progress int64
+}
+
+func (e *LaterError) Error() string { return "it will have it later" }
 
 // ErrNoSource says that there was nobody to ask.
 var ErrNoSource = errors.New("there is no server to get it from at the moment")
@@ -382,7 +390,8 @@ func (f *Fetcher) transfer(ctx context.Context, source Source, d *download) erro
 		at = 0 // the server doesn't do ranges, or has another file
 	}
 	if source.Wait > 0 && resp.StatusCode == http.StatusServiceUnavailable {
-		return sourceError{ErrLater}
+		progress, _ := strconv.ParseInt(resp.Header.Get(ProgressHeader), 10, 64) // without one there is none
+		return sourceError{&LaterError{Progress: progress}}
 	}
 	if err := checkResponse(resp, at, d.job); err != nil {
 		return sourceError{err}
@@ -407,7 +416,13 @@ func (f *Fetcher) transfer(ctx context.Context, source Source, d *download) erro
 	return f.body(ctx, body, d, watch)
 }
 
+// onceKey is the context key of requests that aren't made again: a source that may hold them is one of several on this network.
+type onceKey struct{}
+
 func (f *Fetcher) request(ctx context.Context, source Source, at int64, etag string) (*http.Response, error) {
+	if source.Wait > 0 {
+		ctx = context.WithValue(ctx, onceKey{}, true)
+	}
 	r, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, source.URL, nil)
 	if err != nil {
 		return nil, errors.New("the address can't be read")

@@ -30,6 +30,8 @@ type Share interface {
 	// Sources are the peers that have an asset, or whose turn it is to fetch it: these have a Wait. None means that it is this
 	// viewer's turn.
 	Sources(digest.Digest) []fetch.Source
+	// Came says that so many bytes have come, from anywhere.
+	Came(bytes int64)
 	// Done says that an asset is here, or that it can't be had for the time being.
 	Done(d digest.Digest, here bool)
 	// End ends it.
@@ -40,6 +42,7 @@ type Share interface {
 type alone struct{}
 
 func (alone) Sources(digest.Digest) []fetch.Source { return nil }
+func (alone) Came(int64)                           {}
 func (alone) Done(digest.Digest, bool)             {}
 func (alone) End()                                 {}
 
@@ -49,6 +52,8 @@ const (
 	grace = 5 * time.Second
 	// between is the wait before a peer is asked again.
 	between = time.Second
+	// patience is how long a peer is waited for that makes no progress.
+	patience = 2 * time.Minute
 )
 
 // An asset is one that is missing.
@@ -62,6 +67,9 @@ type asset struct {
 	urls []string
 	// order is its place in the order of need.
 	order int
+	// progress is how far a peer was when it was last asked for it, and since when.
+	progress int64
+	since    time.Time
 }
 
 func (a asset) describe(err error) error {
@@ -159,13 +167,25 @@ func (t *transfer) fetchNear(ctx context.Context, a asset) {
 	case err == nil || ctx.Err() != nil:
 	case isDisk(err):
 		t.fail(a, err)
-	case errors.Is(err, fetch.ErrLater), waits && time.Since(t.begun) < grace:
+	case a.waitsFor(err), waits && time.Since(t.begun) < grace:
 		pause(ctx, between)
 		t.queue.add(a, true)
 	default:
 		t.log.Debug("No peer has a file; it is fetched from outside", "digest", a.digest.Short(), "err", err)
 		t.queue.add(a, false)
 	}
+}
+
+// waitsFor tells whether an error says that a peer will have the asset later, and that is worth waiting for.
+func (a *asset) waitsFor(err error) bool {
+	later, ok := errors.AsType[*fetch.LaterError](err)
+	if !ok {
+		return false
+	}
+	if a.since.IsZero() || later.Progress > a.progress {
+		a.progress, a.since = later.Progress, time.Now()
+	}
+	return time.Since(a.since) < patience
 }
 
 // fetchOutside tries the servers and the asset's own addresses.
@@ -184,7 +204,10 @@ func (t *transfer) fetchOutside(ctx context.Context, a asset) {
 }
 
 func (t *transfer) fetch(ctx context.Context, a asset, sources []fetch.Source) error {
-	job := fetch.Job{Digest: a.digest, Size: a.size, Type: a.mediaType, Sources: sources, Progress: func(n int64) { t.progress.add(0, n) }}
+	job := fetch.Job{Digest: a.digest, Size: a.size, Type: a.mediaType, Sources: sources, Progress: func(n int64) {
+		t.progress.add(0, n)
+		t.share.Came(n)
+	}}
 	if err := t.config.Fetcher.Fetch(ctx, t.config.Store, job); err != nil {
 		return err
 	}
