@@ -110,7 +110,7 @@ type Agent struct {
 	// found has the servers that were found, by endpoint reference.
 	found map[string]foundServer
 	// near has the other viewers of the site on this network, by endpoint reference.
-	near map[string]peer.Peer
+	near map[string]neighbour
 }
 
 // New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
@@ -144,7 +144,7 @@ func prepare(c Config) *Agent {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
 	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring,
-		found: map[string]foundServer{}, near: map[string]peer.Peer{}, offline: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
+		found: map[string]foundServer{}, near: map[string]neighbour{}, offline: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}

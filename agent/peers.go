@@ -75,27 +75,23 @@ func (n neighbours) Run(ctx context.Context) error {
 	}
 }
 
-// look asks who is there. Who doesn't answer has gone.
+// look asks who is there. An answer can be lost: who has not been heard of for some rounds has gone.
 func (n neighbours) look(ctx context.Context) {
-	seen := map[string]peer.Peer{}
 	// Only on this network: no configured hosts behind routers, and no proxies.
 	client := &discovery.Client{Interfaces: n.config.Discovery.Interfaces, Log: n.log}
 	err := client.Probe(ctx, func(d discovery.Device) {
 		if addrs := d.Addrs(protocol.SchemeContent); len(addrs) > 0 {
-			seen[d.EPR] = peer.Peer{Name: d.EPR, Addrs: addrs}
-			n.meet(seen[d.EPR])
+			n.meet(peer.Peer{Name: d.EPR, Addrs: addrs})
 		}
 	}, n.viewers())
 	if err != nil {
 		n.log.Debug("Other viewers can't be looked for", "err", err)
 		return
 	}
-	if ctx.Err() == nil {
-		n.mu.Lock()
-		maps.DeleteFunc(n.near, func(name string, _ peer.Peer) bool { _, still := seen[name]; return !still })
-		n.mu.Unlock()
-		n.tellPeers()
-	}
+	n.mu.Lock()
+	maps.DeleteFunc(n.near, func(_ string, known neighbour) bool { return time.Since(known.heard) > 3*lookAround })
+	n.mu.Unlock()
+	n.tellPeers()
 }
 
 // String names the task.
@@ -129,16 +125,26 @@ func (l listener) neighbour(n discovery.Announcement) {
 // maxNear bounds what is remembered of other viewers: anybody can say hello.
 const maxNear = 1024
 
+// A neighbour is another viewer of the site on this network.
+type neighbour struct {
+	peer.Peer
+	// heard is when it last said that it is there.
+	heard time.Time
+}
+
 // meet remembers a viewer.
 func (a *Agent) meet(p peer.Peer) {
 	a.mu.Lock()
 	old, known := a.near[p.Name]
-	if known && slices.Equal(old.Addrs, p.Addrs) || !known && len(a.near) >= maxNear || p.Name == a.epr() {
+	if !known && len(a.near) >= maxNear || p.Name == a.epr() {
 		a.mu.Unlock()
 		return
 	}
-	a.near[p.Name] = p
+	a.near[p.Name] = neighbour{p, time.Now()}
 	a.mu.Unlock()
+	if known && slices.Equal(old.Addrs, p.Addrs) {
+		return
+	}
 	if !known {
 		a.log.Debug("Found another viewer of this site", "peer", p.Addrs[0])
 	}
@@ -147,8 +153,11 @@ func (a *Agent) meet(p peer.Peer) {
 
 // tellPeers tells the exchange who is there.
 func (a *Agent) tellPeers() {
+	var list []peer.Peer
 	a.mu.Lock()
-	list := slices.Collect(maps.Values(a.near))
+	for _, n := range a.near {
+		list = append(list, n.Peer)
+	}
 	a.mu.Unlock()
 	a.exchange.Set(list)
 }

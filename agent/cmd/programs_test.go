@@ -139,12 +139,21 @@ func (p *process) mustNotSay(secrets ...string) {
 // await waits for a log line that contains text, and gives it.
 func (p *process) await(text string) map[string]any {
 	p.t.Helper()
+	return p.awaitTimes(text, 1)
+}
+
+// awaitTimes waits for so many log lines that contain text, and gives the last of them.
+func (p *process) awaitTimes(text string, times int) map[string]any {
+	p.t.Helper()
 	deadline := time.After(patience)
 	seen := 0
 	for {
 		p.mu.Lock()
 		for ; seen < len(p.lines); seen++ {
-			if message, _ := p.lines[seen]["msg"].(string); strings.Contains(message, text) {
+			if message, _ := p.lines[seen]["msg"].(string); !strings.Contains(message, text) {
+				continue
+			}
+			if times--; times == 0 {
 				line := p.lines[seen]
 				p.mu.Unlock()
 				return line

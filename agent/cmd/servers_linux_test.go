@@ -75,14 +75,14 @@ func TestServersAreRanked(t *testing.T) {
 	}
 }
 
-// A viewer is silent on UDP 3702 unless its settings say otherwise; then it is listed by its name, with or without a server.
+// A viewer can be found by its peers, and is listed by its name, with or without a server; unless its settings want no peers.
 func TestViewerCanBeFound(t *testing.T) {
 	l := newLab(t)
 	s := newSite(t)
 	start(t, l.host("a").prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e").await("The programme is up to date")
-	for host, announce := range map[string]bool{"b": true, "c": false} {
+	for host, peers := range map[string]bool{"b": true, "c": false} {
 		settings := filepath.Join(t.TempDir(), "vitrine.toml")
-		content := fmt.Sprintf("name = \"screen %s\"\nlocation = \"lobby\"\n[discovery]\nannounce = %v\n", host, announce)
+		content := fmt.Sprintf("name = \"screen %s\"\nlocation = \"lobby\"\n[content]\npeers = %v\n", host, peers)
 		if err := os.WriteFile(settings, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

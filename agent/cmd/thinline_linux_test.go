@@ -114,14 +114,12 @@ func (l *thinLine) fetchTogether() float64 {
 	l.serve()
 	var viewers []*process
 	for i := range l.viewers {
-		viewers = append(viewers, l.view(i, "--log", "debug"))
+		viewers = append(viewers, l.view(i))
 	}
 	first := map[int]string{}
 	for i, h := range l.viewers {
 		first[i] = h.await("playing the first programme", whole).Content.Generation.String()
-		for range len(l.viewers) - 1 {
-			viewers[i].await("Found another viewer of this site")
-		}
+		viewers[i].awaitTimes("Found another viewer of this site", len(l.viewers)-1)
 	}
 	before := l.crossed()
 	moved, err := os.ReadDir(hidden)
@@ -146,7 +144,7 @@ func (l *thinLine) fetchTogether() float64 {
 
 // Viewers behind a thin line fetch a programme over it once.
 func TestThinLine(t *testing.T) {
-	line := newThinLine(t, 40, 5, 40)
+	line := newThinLine(t, 60, 6, 40)
 	if ratio := line.fetchTogether(); ratio > 1.1 {
 		t.Errorf("the line carried %.3f copies; want less than 1.1", ratio)
 	}

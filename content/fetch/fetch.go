@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -60,7 +61,9 @@ type Fetcher struct {
 	stall  time.Duration
 	limit  *rate.Limiter
 	liars  liars
-	log    *slog.Logger
+	// buffers has *[bufferSize]byte: one for each asset would be much garbage.
+	buffers sync.Pool
+	log     *slog.Logger
 }
 
 // New makes a Fetcher.
@@ -71,9 +74,11 @@ func New(c Config) *Fetcher {
 	if c.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.ResponseHeaderTimeout = defaultStall
+		transport.MaxIdleConnsPerHost = 8
 		c.Transport = transport
 	}
-	f := &Fetcher{client: retryablehttp.NewClient(), stall: orDefault(c.Stall, defaultStall), log: c.Log}
+	f := &Fetcher{client: retryablehttp.NewClient(), stall: orDefault(c.Stall, defaultStall), log: c.Log,
+		buffers: sync.Pool{New: func() any { return new([bufferSize]byte) }}}
 	if c.Rate > 0 {
 		f.limit = rate.NewLimiter(rate.Limit(c.Rate), bufferSize)
 	}
@@ -169,6 +174,8 @@ type Job struct {
 	// Progress is told by how much more of the asset is on disk than before; a negative number takes back what had to be thrown
 	// away. What an earlier Fetch has left (see store.Partial) counts as told. It must be cheap. Nil if nobody wants to know.
 	Progress func(bytes int64)
+	// Came is called when all bytes have come, before the wait for the disk; more can be fetched meanwhile. Nil if nobody wants to know.
+	Came func()
 }
 
 // A LaterError says that a source that may hold requests has, or will have, the asset, and can't give it yet.
@@ -234,6 +241,7 @@ func (f *Fetcher) fromAny(ctx context.Context, s *store.Store, d *download) (ref
 		}
 		err := f.from(ctx, source, d)
 		if err == nil {
+			f.log.Debug("Fetched a file", "server", hostOf(source.URL), "digest", d.job.Digest.Short(), "bytes", d.job.Size)
 			return nil, nil
 		}
 		if ctx.Err() != nil {
@@ -337,6 +345,9 @@ func (f *Fetcher) from(ctx context.Context, source Source, d *download) error {
 		before := d.Written()
 		err := f.transfer(ctx, source, d)
 		if err == nil {
+			if d.job.Came != nil {
+				d.job.Came()
+			}
 			return d.Commit()
 		}
 		if !is[*breakError](err) || ctx.Err() != nil {
@@ -477,7 +488,9 @@ func startsAt(contentRange string, at, size int64) bool {
 // body copies what comes into the writer. Once all has come, it doesn't matter how the transfer ends; but it must end, for
 // what goes on is something else.
 func (f *Fetcher) body(ctx context.Context, body io.Reader, d *download, watch *watchdog) error {
-	buffer := make([]byte, min(bufferSize, d.job.Size+1))
+	pooled := f.buffers.Get().(*[bufferSize]byte)
+	defer f.buffers.Put(pooled)
+	buffer := pooled[:min(bufferSize, d.job.Size+1)]
 	for {
 		n, err := body.Read(buffer)
 		if n > 0 {

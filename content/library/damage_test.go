@@ -16,7 +16,7 @@ import (
 
 // file is where something lies in a content folder.
 func file(dir string, d digest.Digest) string {
-	return filepath.Join(dir, "assets", d.Hex()[:2], d.Hex())
+	return filepath.Join(dir, "assets", d.Hex()[:1], d.Hex())
 }
 
 func change(t *testing.T, path string, change func([]byte) []byte) {

@@ -10,6 +10,9 @@ import (
 // bigSize is the length in bytes from which an asset counts as big.
 const bigSize = 8 << 20
 
+// maxCommitting is how many assets may wait for the disk beside those that come: the store brings them there in groups.
+const maxCommitting = 64
+
 // A queue hands assets to workers, what is needed first first; but for big ones there is one lane fewer than there are, so that a few
 // films don't hold up a thousand pictures. It is safe for concurrent use.
 type queue struct {
@@ -20,14 +23,16 @@ type queue struct {
 	changed *sync.Cond
 	// waiting has what is to be fetched by outside lanes and by near ones, in order of need.
 	waiting map[bool][]asset
-	// running counts what workers are at, and big those of it that are big, by kind of lane.
-	running int
+	// open counts what workers are at, also those that wait for the disk; busy are the lanes on which something comes, and big those of
+	// them with big assets, by kind of lane.
+	open    int
+	busy    map[bool]int
 	big     map[bool]int
 	stopped bool
 }
 
 func newQueue(lanes int) *queue {
-	q := &queue{lanes: lanes, waiting: map[bool][]asset{}, big: map[bool]int{}}
+	q := &queue{lanes: lanes, waiting: map[bool][]asset{}, busy: map[bool]int{}, big: map[bool]int{}}
 	q.changed = sync.NewCond(&q.mu)
 	return q
 }
@@ -52,14 +57,15 @@ func (q *queue) next(near bool) (a asset, ok bool) {
 		if i := q.pick(near); i >= 0 {
 			a = q.waiting[near][i]
 			q.waiting[near] = slices.Delete(q.waiting[near], i, i+1)
-			q.running++
+			q.open++
+			q.busy[near]++
 			if a.size >= bigSize {
 				q.big[near]++
 			}
 			return a, true
 		}
 		// What runs in a near lane may yet come to the others.
-		if q.running == 0 && len(q.waiting[!near]) == 0 {
+		if q.open == 0 && len(q.waiting[near]) == 0 && len(q.waiting[!near]) == 0 {
 			return asset{}, false
 		}
 		q.changed.Wait()
@@ -69,7 +75,7 @@ func (q *queue) next(near bool) (a asset, ok bool) {
 // pick is the index of what comes next; -1 if there is nothing. q.mu is held.
 func (q *queue) pick(near bool) int {
 	list := q.waiting[near]
-	if len(list) == 0 {
+	if len(list) == 0 || q.busy[near] >= q.lanes || q.open >= 2*q.lanes+maxCommitting {
 		return -1
 	}
 	if list[0].size >= bigSize && q.big[near] >= max(q.lanes-1, 1) {
@@ -80,14 +86,22 @@ func (q *queue) pick(near bool) int {
 	return 0
 }
 
-// done says that a worker is through with an asset, well or not.
-func (q *queue) done(a asset, near bool) {
+// came says that the bytes of an asset have come, or won't: its lane is free.
+func (q *queue) came(a asset, near bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.running--
+	q.busy[near]--
 	if a.size >= bigSize {
 		q.big[near]--
 	}
+	q.changed.Broadcast()
+}
+
+// done says that a worker is through with an asset, well or not.
+func (q *queue) done() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open--
 	q.changed.Broadcast()
 }
 

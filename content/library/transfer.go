@@ -131,22 +131,26 @@ func (t *transfer) run(ctx context.Context, missing []asset) {
 	for _, a := range missing {
 		t.queue.add(a, len(t.near(a)) > 0)
 	}
-	var workers sync.WaitGroup
-	for range t.config.Parallel {
-		workers.Go(func() { t.work(ctx, true, t.fetchNear) })
-		workers.Go(func() { t.work(ctx, false, t.fetchOutside) })
-	}
+	var lanes, workers sync.WaitGroup
+	lanes.Go(func() { t.hand(ctx, &workers, true, t.fetchNear) })
+	lanes.Go(func() { t.hand(ctx, &workers, false, t.fetchOutside) })
+	lanes.Wait()
 	workers.Wait()
 }
 
-func (t *transfer) work(ctx context.Context, near bool, fetch func(context.Context, asset)) {
+// hand gives assets to workers, as lanes become free.
+func (t *transfer) hand(ctx context.Context, workers *sync.WaitGroup, near bool, fetch func(context.Context, asset, func())) {
 	for {
 		a, ok := t.queue.next(near)
 		if !ok {
 			return
 		}
-		fetch(ctx, a)
-		t.queue.done(a, near)
+		came := sync.OnceFunc(func() { t.queue.came(a, near) })
+		workers.Go(func() {
+			fetch(ctx, a, came)
+			came()
+			t.queue.done()
+		})
 	}
 }
 
@@ -156,9 +160,9 @@ func (t *transfer) near(a asset) []fetch.Source {
 }
 
 // fetchNear tries the places that cost no outside line; what they don't have goes to the other lanes.
-func (t *transfer) fetchNear(ctx context.Context, a asset) {
+func (t *transfer) fetchNear(ctx context.Context, a asset, came func()) {
 	sources := t.near(a)
-	err := t.fetch(ctx, a, sources)
+	err := t.fetch(ctx, a, sources, came)
 	waits := false
 	for _, s := range sources {
 		waits = waits || s.Wait > 0
@@ -189,12 +193,12 @@ func (a *asset) waitsFor(err error) bool {
 }
 
 // fetchOutside tries the servers and the asset's own addresses.
-func (t *transfer) fetchOutside(ctx context.Context, a asset) {
+func (t *transfer) fetchOutside(ctx context.Context, a asset, came func()) {
 	sources := t.config.Near(a.digest)
 	if t.outsideOpen {
 		sources = append(sources, t.outside(a)...)
 	}
-	err := t.fetch(ctx, a, sources)
+	err := t.fetch(ctx, a, sources, came)
 	if errors.Is(err, fetch.ErrNoSource) && !t.outsideOpen {
 		err = errClosed
 	}
@@ -203,8 +207,8 @@ func (t *transfer) fetchOutside(ctx context.Context, a asset) {
 	}
 }
 
-func (t *transfer) fetch(ctx context.Context, a asset, sources []fetch.Source) error {
-	job := fetch.Job{Digest: a.digest, Size: a.size, Type: a.mediaType, Sources: sources, Progress: func(n int64) {
+func (t *transfer) fetch(ctx context.Context, a asset, sources []fetch.Source, came func()) error {
+	job := fetch.Job{Digest: a.digest, Size: a.size, Type: a.mediaType, Sources: sources, Came: came, Progress: func(n int64) {
 		t.progress.add(0, n)
 		t.share.Came(n)
 	}}

@@ -22,7 +22,7 @@ import (
 // Times of asking.
 const (
 	// askTime bounds the question who has what: it keeps the fetch from beginning.
-	askTime = 2 * time.Second
+	askTime = 3 * time.Second
 	// wait is how long a peer is asked to hold a request.
 	wait = 20 * time.Second
 	// maxAhead is how many peers are asked whose turn it is before this viewer's: the first, and another in case that is gone.

@@ -12,9 +12,9 @@ import (
 
 // Times of connections to peers.
 const (
-	// connectTime bounds a connection and its handshake: a peer is on the same network.
-	connectTime = 3 * time.Second
-	// A peer that doesn't answer isn't asked for that long, which doubles each time.
+	// connectTime bounds a connection and its handshake: a peer is on the same network, but may be busy.
+	connectTime = 5 * time.Second
+	// A peer that can't be reached isn't asked for that long, which doubles each time.
 	firstBar = time.Minute
 	lastBar  = time.Hour
 )
@@ -32,7 +32,7 @@ func (x *Exchange) transport() http.RoundTripper {
 	}}
 }
 
-// roundTripper translates the scheme, and remembers who doesn't answer.
+// roundTripper translates the scheme, and remembers who can be reached again.
 type roundTripper struct {
 	x    *Exchange
 	next http.RoundTripper
@@ -47,8 +47,8 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.Scheme = "https"
 	resp, err := t.next.RoundTrip(r)
-	if err == nil || !errors.Is(r.Context().Err(), context.Canceled) {
-		t.x.answered(name, err == nil)
+	if err == nil {
+		t.x.reached(name, true)
 	}
 	return resp, err
 }
@@ -66,19 +66,19 @@ func (x *Exchange) named(host string) *peer {
 	return nil
 }
 
-// answered notes whether a peer did.
-func (x *Exchange) answered(host string, did bool) {
+// reached notes whether a peer could be reached.
+func (x *Exchange) reached(host string, was bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	p := x.named(host)
 	switch {
 	case p == nil:
-	case did:
+	case was:
 		p.bar, p.barred = 0, time.Time{}
 	default:
 		p.bar = min(max(firstBar, 2*p.bar), lastBar)
 		p.barred = time.Now().Add(p.bar)
-		x.log.Debug("A peer doesn't answer", "peer", p.Name, "retry", p.bar)
+		x.log.Debug("A peer can't be reached", "peer", p.Name, "retry", p.bar)
 	}
 }
 
@@ -105,12 +105,12 @@ func (x *Exchange) dial(ctx context.Context, network, addr string) (net.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	limited, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	dialer := tls.Dialer{Config: config}
 	var failures []error
 	for _, a := range addrs {
-		conn, err := dialer.DialContext(ctx, network, a)
+		conn, err := dialer.DialContext(limited, network, a)
 		if err == nil {
 			x.mu.Lock()
 			p.used = a
@@ -118,6 +118,9 @@ func (x *Exchange) dial(ctx context.Context, network, addr string) (net.Conn, er
 			return conn, nil
 		}
 		failures = append(failures, err)
+	}
+	if ctx.Err() == nil {
+		x.reached(host, false)
 	}
 	return nil, errors.Join(failures...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -22,6 +21,10 @@ const (
 	checkpointTime  = 30 * time.Second
 	// worthKeeping is how many bytes of an asset must have come for a note that lets a later run go on with them.
 	worthKeeping = 64 << 10
+	// writeBackBytes is how many bytes are in memory at most before the disk begins to take them, and worthReserving the length of an
+	// asset from which room for it is taken at the beginning.
+	writeBackBytes = 8 << 20
+	worthReserving = 8 << 20
 )
 
 // A Writer takes the bytes of one asset, in pieces, and puts it in its place once they are all there and right. It is used
@@ -75,6 +78,12 @@ func (s *Store) Create(d digest.Digest, size int64) (*Writer, error) {
 		w.release()
 		return nil, err
 	}
+	if size >= worthReserving {
+		if err := w.file.Reserve(size); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			w.Abort()
+			return nil, err
+		}
+	}
 	return w, nil
 }
 
@@ -113,6 +122,9 @@ func (w *Writer) Write(b []byte) (int, error) {
 	if err != nil {
 		w.failed = err
 		return n, err
+	}
+	if w.n/writeBackBytes != (w.n-int64(n))/writeBackBytes {
+		w.file.WriteBack()
 	}
 	w.checkpoint()
 	return n, nil
@@ -215,42 +227,12 @@ func (w *Writer) Commit() (err error) {
 	if err := w.settle(); err != nil {
 		return err
 	}
-	if err := w.file.Chmod(0o444); err != nil {
-		return err
-	}
-	// A failed sync is final: the kernel may have dropped the bytes and would report success the next time.
-	if err := w.file.Sync(); err != nil {
-		return fmt.Errorf("the disk did not take the file: %w", err)
-	}
-	if err := w.file.Close(); err != nil {
-		return err
-	}
-	if err := w.place(); err != nil {
+	if err := w.store.commits.do(w); err != nil {
 		return err
 	}
 	_ = w.removeNote() // one without its bytes is removed at the next start, if not here
 	w.release()
 	w.store.Vouch(w.digest)
-	return nil
-}
-
-// place gives the file its name among the assets.
-func (w *Writer) place() error {
-	s, path := w.store, w.store.path(w.digest)
-	if err := s.fs.Mkdir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	replaced := s.sized(w.digest, w.size)
-	if err := s.fs.Rename(w.path, path); err != nil {
-		return err
-	}
-	if err := s.syncDirs(w.digest); err != nil {
-		_ = s.fs.Remove(path) // what may be gone after a power cut must not count as being here
-		return fmt.Errorf("the disk did not take the file's name: %w", err)
-	}
-	if !replaced {
-		s.added(w.size)
-	}
 	return nil
 }
 

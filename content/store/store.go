@@ -23,8 +23,9 @@ import (
 	"vitrine/platform/filelock"
 )
 
-// The content folder. An asset with the digest abcd… is assets/ab/abcd…; what is being written is in incoming, on the same
-// file system, so that moving it to its place is one rename.
+// The content folder. An asset with the digest abcd… is assets/a/abcd…; what is being written is in incoming, on the same
+// file system, so that moving it to its place is one rename. Each folder into which something is moved costs a write of its own, so that
+// sixteen of them are better than more; file systems find a name among thousands.
 const (
 	assetDir    = "assets"
 	incomingDir = "incoming"
@@ -53,8 +54,8 @@ type Store struct {
 	fs     disk.FS
 	log    *slog.Logger
 	lock   io.Closer
-	// shards tells which folders of assets have a durable name, by the first byte of the digest.
-	shards [256]atomic.Bool
+	// shards tells which folders of assets have a durable name, by the first digit of the digest.
+	shards [16]atomic.Bool
 
 	mu          sync.Mutex
 	generations generations
@@ -63,6 +64,8 @@ type Store struct {
 	vouched map[digest.Digest]struct{}
 	// writing are the assets that a Writer is at work on.
 	writing map[digest.Digest]bool
+	commits committer
+
 	// used is how many bytes assets take; negative if that isn't known.
 	used int64
 }
@@ -119,6 +122,7 @@ func (s *Store) prepareWrites() (err error) {
 
 // Close lets another process open the folder. The store must not be used any more.
 func (s *Store) Close() error {
+	s.commits.work.Wait()
 	if s.lock == nil {
 		return nil
 	}
@@ -222,19 +226,7 @@ func (s *Store) removeAll(path string) error {
 // path is where an asset lies.
 func (s *Store) path(d digest.Digest) string {
 	name := d.Hex()
-	return filepath.Join(s.dir, assetDir, name[:2], name)
-}
-
-// syncDirs makes the way from the content folder to an asset durable. The name of its shard is synced once in every run,
-// whoever made it: a run that was cut off may not have come to that.
-func (s *Store) syncDirs(d digest.Digest) error {
-	shard := filepath.Dir(s.path(d))
-	if err := s.fs.SyncDir(shard); err != nil || s.shards[d[0]].Load() {
-		return err
-	}
-	err := s.fs.SyncDir(filepath.Dir(shard))
-	s.shards[d[0]].Store(err == nil)
-	return err
+	return filepath.Join(s.dir, assetDir, name[:1], name)
 }
 
 // readFile reads a small file of the folder.

@@ -53,6 +53,11 @@ type File interface {
 	Stat() (fs.FileInfo, error)
 	// Chmod sets its permissions.
 	Chmod(mode fs.FileMode) error
+	// Reserve takes room for so many bytes in all, so that a full disk is known at the beginning and the file lies in one piece. The error
+	// is errors.ErrUnsupported where that can't be done.
+	Reserve(size int64) error
+	// WriteBack begins to write to the disk what is in memory, without waiting for it: a Sync is then quicker. It promises nothing.
+	WriteBack()
 	// Truncate cuts it to a length.
 	Truncate(size int64) error
 	// Sync makes its bytes durable. One that has failed is final: the system may have dropped them, and would report success the next
@@ -69,8 +74,16 @@ func (OS) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err // and not an interface that holds a nil *os.File
 	}
-	return f, nil
+	return osFile{f}, nil
 }
+
+type osFile struct{ *os.File }
+
+// Reserve takes room.
+func (f osFile) Reserve(size int64) error { return reserve(f.File, size) }
+
+// WriteBack begins to write.
+func (f osFile) WriteBack() { writeBack(f.File) }
 
 // Rename is os.Rename.
 func (OS) Rename(from, to string) error { return os.Rename(from, to) }

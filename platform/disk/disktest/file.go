@@ -88,6 +88,16 @@ func (f *file) Chmod(mode fs.FileMode) error {
 	return pathError("chmod", f.path, err)
 }
 
+// Reserve fails where a disk would be full.
+func (f *file) Reserve(int64) error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return pathError("fallocate", f.path, f.disk.step(true))
+}
+
+// WriteBack changes nothing that can be relied on.
+func (f *file) WriteBack() {}
+
 func (f *file) Truncate(size int64) error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
