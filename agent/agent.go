@@ -24,6 +24,7 @@ import (
 	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/content/peer"
+	"vitrine/content/stick"
 	"vitrine/content/store"
 	"vitrine/discovery"
 	"vitrine/platform/clock"
@@ -79,6 +80,7 @@ type Agent struct {
 	identity *identity.Identity
 	store    *store.Store
 	library  *library.Library
+	sticks   stick.Sticks
 	exchange *peer.Exchange // nil if the settings want no peers
 	player   *player.Player
 	session  *session.Session
@@ -96,6 +98,8 @@ type Agent struct {
 	sync *protocol.SyncStatus
 	// synced is when the progress was last told to the page, and reported when to the server.
 	synced, reported time.Time
+	// alone is true for an agent that only works on its state: nothing runs.
+	alone bool
 	// bad is how many files on disk have changed by themselves.
 	bad int
 	// checks has files that a page couldn't show, to be read again.
@@ -244,7 +248,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, renewer{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

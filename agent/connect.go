@@ -15,6 +15,7 @@ import (
 	"vitrine/agent/protocol"
 	"vitrine/agent/session"
 	"vitrine/content/peer"
+	"vitrine/content/stick"
 	"vitrine/platform/clock"
 	"vitrine/platform/network"
 	"vitrine/platform/proxy"
@@ -220,8 +221,11 @@ type contentTransport struct {
 
 // RoundTrip implements http.RoundTripper. A server of the site, which has proved itself, also tells the time.
 func (t *contentTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme == peer.Scheme {
+	switch r.URL.Scheme {
+	case peer.Scheme:
 		return t.agent.exchange.Transport().RoundTrip(r)
+	case stick.Scheme:
+		return t.agent.sticks.RoundTrip(r)
 	}
 	if r.URL.Scheme != protocol.SchemeContent || !t.agent.isSite(r.URL.Host) {
 		return t.public.RoundTrip(r)

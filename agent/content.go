@@ -44,6 +44,7 @@ func (a *Agent) openContent() (err error) {
 	}
 	a.library = library.New(library.Config{
 		Peers:     peers,
+		Near:      a.sticks.Sources,
 		Store:     a.store,
 		Fetcher:   fetch.New(fetch.Config{Transport: a.contentTransport(), Rate: c.Rate, Log: a.log}),
 		Key:       a.publishingKey,

@@ -31,6 +31,7 @@ const (
 	OpVerify   = "verify"
 	OpPin      = "pin"
 	OpUnpin    = "unpin"
+	OpImport   = "import"
 )
 
 // maxControl bounds a request, in bytes.
@@ -120,6 +121,8 @@ func (a *Agent) Control(ctx context.Context, r ControlRequest) (any, error) {
 		return outcome.Data, err
 	case OpVerify:
 		return a.library.Verify(ctx, true, nil)
+	case OpImport:
+		return a.importStick(ctx, r.Name)
 	case OpPin, OpUnpin:
 		return a.library.Pin(r.Name, r.Op == OpUnpin)
 	}
@@ -173,7 +176,7 @@ func Offline(c Config) (*Agent, error) {
 	if err := a.openNetwork(); err != nil {
 		return nil, err
 	}
-	a.player = a.newPlayer()
+	a.alone, a.player = true, a.newPlayer()
 	if err := a.openState(); err != nil {
 		a.Close()
 		return nil, err

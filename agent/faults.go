@@ -17,6 +17,8 @@ const (
 	faultDiskFull = "disk-full"
 	// faultDiskFailing is that the disk loses what is on it, or takes nothing any more.
 	faultDiskFailing = "disk-failing"
+	// faultStick is that a USB stick brings nothing.
+	faultStick = "usb-stick"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.

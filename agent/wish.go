@@ -23,6 +23,8 @@ type wish struct {
 	protocol.Desired
 	// Declined is the manifest that was rolled back from: it isn't wanted any more, whatever the server says, until that is another one.
 	Declined digest.Digest `json:"declined,omitzero"`
+	// Stick is the programme that came on a USB stick. It stands in place of the server's until that has a later revision.
+	Stick *protocol.ManifestRef `json:"stick,omitempty"`
 }
 
 // openWish reads the last wish. One that can't be read is no loss: the server says it again.
@@ -67,7 +69,10 @@ func (a *Agent) desired(d protocol.Desired) {
 		if len(d.Servers) == 0 {
 			d.Servers = old.Servers
 		}
-		a.wish = wish{e.Viewer, d, old.Declined}
+		a.wish = wish{Viewer: e.Viewer, Desired: d, Declined: old.Declined}
+		if d.Rev == old.Rev {
+			a.wish.Stick = old.Stick
+		}
 		if d.Manifest != nil && d.Manifest.Digest != old.Declined {
 			a.wish.Declined = digest.Digest{}
 		}
@@ -94,6 +99,9 @@ func (a *Agent) keepWish(w wish) {
 func (a *Agent) declineWish(d digest.Digest) {
 	a.mu.Lock()
 	a.wish.Declined = d
+	if a.wish.Stick != nil && a.wish.Stick.Digest == d {
+		a.wish.Stick = nil
+	}
 	w := a.wish
 	a.mu.Unlock()
 	a.keepWish(w)
@@ -108,7 +116,7 @@ func sameProgramme(a, b protocol.Desired) bool {
 // want has the library get what is wanted.
 func (a *Agent) want() {
 	a.mu.Lock()
-	m, declined := a.wish.Manifest, a.wish.Declined
+	m, declined := a.wish.wanted(), a.wish.Declined
 	a.mu.Unlock()
 	if m != nil && m.Digest == declined {
 		a.fault(faultRolledBack, errors.New("the programme was rolled back; the viewer waits for another one from the server"))
@@ -118,6 +126,14 @@ func (a *Agent) want() {
 	if m != nil {
 		a.library.Want(library.Ref{Digest: m.Digest, Size: m.Size, Signature: m.Signature})
 	}
+}
+
+// wanted is the programme that is wanted, or nil.
+func (w wish) wanted() *protocol.ManifestRef {
+	if w.Stick != nil {
+		return w.Stick
+	}
+	return w.Manifest
 }
 
 // siteServers are the site's servers, as the server last said or as the enrolment did.

@@ -198,6 +198,23 @@ func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
 	return e, nil
 }
 
+// SiteOf is the site to which the viewer with this identity folder belongs. It changes nothing there, and may be asked beside a viewer that
+// runs.
+func SiteOf(dir string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, enrolmentFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", errors.New("this viewer is not enrolled yet")
+	}
+	if err != nil {
+		return "", err
+	}
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return "", fmt.Errorf("%s: %w", enrolmentFile, err)
+	}
+	return r.Site, nil
+}
+
 // keys are those that the enrolment may be for.
 func (id *Identity) keys() []crypto.Signer {
 	list := []crypto.Signer{id.key}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"time"
@@ -28,6 +29,18 @@ type Item struct {
 	// Uses says what keeps it on disk: "current", "previous", "pinned"; none means that it goes when its room is needed.
 	Uses []string `json:"uses"`
 }
+
+// Current is the active generation as it is on disk, for a library that doesn't run.
+func (l *Library) Current() (Active, error) {
+	g, ok := l.config.Store.Current()
+	if !ok {
+		return Active{}, errors.New("there is no programme on this disk yet")
+	}
+	return l.open(g)
+}
+
+// Open opens an asset.
+func (l *Library) Open(d digest.Digest) (io.ReadSeekCloser, error) { return l.config.Store.Open(d) }
 
 // An Inventory is what is on disk, and what should be.
 type Inventory struct {

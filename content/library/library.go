@@ -96,6 +96,8 @@ type Library struct {
 	wanted *Ref
 	// damaged is why the current generation of the store doesn't play; nil if it does.
 	damaged error
+	// waiting are for the end of a sync of what they name.
+	waiting map[chan error]Ref
 	// cancel stops the sync of a manifest that is no longer wanted.
 	cancel context.CancelFunc
 }
@@ -120,7 +122,7 @@ func New(c Config) *Library {
 	if c.Damaged == nil {
 		c.Damaged = func(digest.Digest) {}
 	}
-	return &Library{config: c, log: c.Log, ready: make(chan struct{}), news: make(chan struct{}, 1)}
+	return &Library{config: c, log: c.Log, ready: make(chan struct{}), news: make(chan struct{}, 1), waiting: map[chan error]Ref{}}
 }
 
 // Ready is closed once what is on disk has been looked at.
@@ -209,6 +211,7 @@ func (l *Library) Run(ctx context.Context) error {
 			last = wanted
 		}
 		err := l.sync(ctx)
+		l.tell(last, err)
 		if err == nil || errors.Is(err, errSuperseded) {
 			retry.Reset()
 			l.wait(ctx, 0)
@@ -238,6 +241,41 @@ func (l *Library) nowWanted() Ref {
 		return Ref{}
 	}
 	return *l.wanted
+}
+
+// Get is Want, and waits for the end of the first try: nil means that the generation is active, and an error why it isn't yet.
+func (l *Library) Get(ctx context.Context, r Ref) error {
+	done := make(chan error, 1)
+	l.mu.Lock()
+	l.waiting[done] = r
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.waiting, done)
+	}()
+	l.Want(r)
+	l.Refresh()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tell tells those who wait how a try of r has ended.
+func (l *Library) tell(r Ref, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for done, wanted := range l.waiting {
+		if wanted == r {
+			select {
+			case done <- err:
+			default: // it has its answer
+			}
+		}
+	}
 }
 
 // withDamage says beside an error what is wrong with the disk: that must not be lost behind what keeps it from being mended.

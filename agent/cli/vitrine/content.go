@@ -27,6 +27,8 @@ func contentTree() cli.Command {
 			contentGCCommand.With(contentGC),
 			contentPinCommand.With(contentPin),
 			contentRollbackCommand.With(contentRollback),
+			contentExportCommand.With(contentExport),
+			contentImportCommand.With(contentImport),
 		},
 	}
 }

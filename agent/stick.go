@@ -1,0 +1,176 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"vitrine/agent/identity"
+	"vitrine/agent/protocol"
+	"vitrine/content/digest"
+	"vitrine/content/library"
+	"vitrine/content/stick"
+	"vitrine/platform/removable"
+)
+
+// stickReader is the task that takes programmes from USB sticks, if the settings say so.
+type stickReader struct{ *Agent }
+
+// Run follows sticks that come and go until ctx ends.
+func (s stickReader) Run(ctx context.Context) error {
+	if s.config.Content.NoSticks || !s.enrolled(ctx) {
+		<-ctx.Done()
+		return nil
+	}
+	return removable.Watch(ctx, removable.Folders, func(c removable.Change) {
+		if c.Gone {
+			s.sticks.Remove(c.Dir)
+			s.fault(faultStick, nil)
+			return
+		}
+		s.inserted(ctx, c.Dir)
+	})
+}
+
+// String names the task.
+func (s stickReader) String() string { return "reader of USB sticks" }
+
+// inserted takes the programme of a stick, if it is newer than what plays, and writes back how that went.
+func (s stickReader) inserted(ctx context.Context, dir string) {
+	id, err := s.takeStick(ctx, dir, false)
+	switch {
+	case errors.Is(err, stick.ErrNone):
+		s.log.Debug("A stick has no programme", "folder", dir)
+		return
+	case err != nil && ctx.Err() == nil:
+		s.fault(faultStick, fmt.Errorf("the USB stick at %s: %w", dir, err))
+		s.log.Warn("A USB stick brings nothing", "folder", dir, "err", err)
+		s.session.Event("stick-refused", err.Error(), s.clock.Now())
+	case err == nil:
+		s.log.Info("The programme of a USB stick plays", "folder", dir, "programme", id)
+	}
+	if err := s.giveBack(dir); err != nil {
+		s.log.Debug("Nothing can be written to the stick", "folder", dir, "err", err)
+	}
+}
+
+// takeStick makes the programme of a stick the wanted one, and waits until it is active. Nothing on a stick is believed that the site hasn't
+// signed, and without being told to, none that is older than what plays.
+func (a *Agent) takeStick(ctx context.Context, dir string, older bool) (id string, err error) {
+	s, err := stick.Read(dir)
+	if err != nil {
+		return "", err
+	}
+	e, ok := a.identity.Enrolment()
+	if !ok {
+		return "", errors.New("this viewer belongs to no site yet, and so can't know whose programme that is; enrol it first")
+	}
+	m, err := s.Manifest(e.Site, e.PublishingKey)
+	if err == nil {
+		err = acceptable(m)
+	}
+	if err != nil {
+		return "", err
+	}
+	if plays, ok := a.library.Active(); ok && !older {
+		if plays.Generation.Manifest == s.Programme.Manifest {
+			return m.ID, nil
+		}
+		if !m.Issued.After(plays.Manifest.Issued) {
+			return "", fmt.Errorf("its programme %q is of %s, and the one that plays is as new or newer; `vitrine content import` takes it all the same",
+				m.ID, m.Issued.Local().Format(time.DateTime))
+		}
+	}
+	a.sticks.Add(s)
+	ref := protocol.ManifestRef{Digest: s.Programme.Manifest, Size: s.Size, Signature: s.Signature}
+	a.wishStick(e.Viewer, ref)
+	if err := a.library.Get(ctx, library.Ref{Digest: ref.Digest, Size: ref.Size, Signature: ref.Signature}); err != nil {
+		return "", fmt.Errorf("its programme %q can't be taken: %w", m.ID, err)
+	}
+	a.session.Event("stick", fmt.Sprintf("plays %s from a USB stick", m.ID), a.clock.Now())
+	return m.ID, nil
+}
+
+// wishStick makes the programme of a stick stand in place of the server's.
+func (a *Agent) wishStick(viewer string, ref protocol.ManifestRef) {
+	a.mu.Lock()
+	if a.wish.Viewer != viewer {
+		a.wish = wish{Viewer: viewer}
+	}
+	a.wish.Stick = &ref
+	if a.wish.Declined == ref.Digest {
+		a.wish.Declined = digest.Digest{}
+	}
+	w := a.wish
+	a.mu.Unlock()
+	a.keepWish(w)
+	a.fault(faultRolledBack, nil)
+}
+
+// giveBack writes the viewer's status and the end of its log to a stick, for whoever carries it.
+func (a *Agent) giveBack(dir string) error {
+	status, err := json.MarshalIndent(a.Status(), "", "  ")
+	if err != nil {
+		return err
+	}
+	log := strings.Join(a.ring.last(ringLines, maxLogBytes), "\n") + "\n"
+	return errors.Join(
+		stick.GiveBack(dir, a.name(), "status.json", append(status, '\n')),
+		stick.GiveBack(dir, a.name(), "log.txt", []byte(log)),
+	)
+}
+
+// importStick is `vitrine content import`.
+func (a *Agent) importStick(ctx context.Context, dir string) (any, error) {
+	if a.alone {
+		var working sync.WaitGroup
+		defer working.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		working.Go(func() { _ = a.library.Run(ctx) }) // it ends with ctx alone
+	}
+	id, err := a.takeStick(ctx, dir, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return map[string]string{"playing": id}, nil
+}
+
+// Exported is what an export has written.
+type Exported struct {
+	ID string `json:"id"`
+	// Files and Bytes are what was written, beside what was there.
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Export writes the programme that plays on the viewer with this state, which may be running or not, to a stick.
+func Export(ctx context.Context, state, dir string, progress func(files, allFiles int, bytes, allBytes int64)) (Exported, error) {
+	l, err := ReadContent(state)
+	if err != nil {
+		return Exported{}, err
+	}
+	active, err := l.Current()
+	if err != nil {
+		return Exported{}, err
+	}
+	site, err := identity.SiteOf(filepath.Join(state, "identity"))
+	if err != nil {
+		return Exported{}, fmt.Errorf("%s: it isn't known whose programme this is: %w", state, err)
+	}
+	g := active.Generation
+	export := stick.Export{
+		Programme: stick.Programme{Site: site, ID: active.Manifest.ID, Manifest: g.Manifest, Size: g.Size, Signature: g.Signature, Exported: time.Now().UTC()},
+		Manifest:  active.Manifest,
+		Open:      l.Open,
+		Progress:  progress,
+	}
+	done := Exported{ID: active.Manifest.ID}
+	done.Files, done.Bytes, err = export.Write(ctx, dir)
+	return done, err
+}
