@@ -25,12 +25,13 @@ const (
 	slowest = 64 << 10
 	// keepPlace is how often it notes where it is: a machine that is switched off every night must get to the end nevertheless.
 	keepPlace = 15 * time.Minute
-	// rest is the wait when there is nothing to read, or it can't be listed.
+	// rest is the longest wait before it looks whether the next round is due, or after the disk couldn't be listed.
 	rest = time.Hour
 )
 
 // A Scrub is the task that reads the whole store again, slowly and for ever, because flash memory forgets: a file whose bytes have
-// changed is set aside and fetched again. It never runs faster than it must.
+// changed is set aside and fetched again. It never runs
+// faster than it must.
 type Scrub struct {
 	Library *Library
 	// Period is the time for the whole store; 0 means DefaultScrub.
@@ -43,8 +44,9 @@ type Scrub struct {
 
 // scrubPlace is how far the present round is: the assets are read in the order of their digests.
 type scrubPlace struct {
-	Last  digest.Digest `json:"last,omitzero"`
-	Began time.Time     `json:"began"`
+	Last digest.Digest `json:"last,omitzero"`
+	// Done is when the last round ended.
+	Done time.Time `json:"done,omitzero"`
 }
 
 // String names the task.
@@ -54,6 +56,10 @@ func (s *Scrub) String() string { return "scrub" }
 func (s *Scrub) Run(ctx context.Context) error {
 	s.load()
 	for ctx.Err() == nil {
+		if s.place.Last.IsZero() && s.early() {
+			pause(ctx, rest)
+			continue
+		}
 		if err := s.round(ctx); err != nil && ctx.Err() == nil {
 			s.Library.log.Warn("The content on disk can't be examined at present", "err", err)
 			pause(ctx, rest)
@@ -61,6 +67,19 @@ func (s *Scrub) Run(ctx context.Context) error {
 	}
 	s.save()
 	return nil
+}
+
+// early tells whether the next round isn't due yet. A time in the future is that of a clock that was wrong.
+func (s *Scrub) early() bool {
+	since := s.Library.config.Now().Sub(s.place.Done)
+	return since >= 0 && since < s.period()
+}
+
+func (s *Scrub) period() time.Duration {
+	if s.Period <= 0 {
+		return DefaultScrub
+	}
+	return s.Period
 }
 
 // round goes through the store once, from where the last run ended.
@@ -72,7 +91,7 @@ func (s *Scrub) round(ctx context.Context) error {
 	assets = slices.DeleteFunc(assets, func(a store.Asset) bool { return a.Partial })
 	slices.SortFunc(assets, func(a, b store.Asset) int { return compare(a.Digest, b.Digest) })
 	rate := s.rate(assets)
-	begun, bad := time.Now(), 0
+	kept, bad := time.Now(), 0
 	for _, a := range assets {
 		if compare(a.Digest, s.place.Last) <= 0 {
 			continue
@@ -84,27 +103,20 @@ func (s *Scrub) round(ctx context.Context) error {
 			return ctx.Err()
 		}
 		s.place.Last = a.Digest
-		if time.Since(begun) >= keepPlace {
+		if time.Since(kept) >= keepPlace {
 			s.save()
-			begun = time.Now()
+			kept = time.Now()
 		}
 	}
 	s.Library.log.Debug("All content on disk was read again", "files", len(assets), "bad", bad)
-	s.place = scrubPlace{Began: s.Library.config.Now()}
+	s.place = scrubPlace{Done: s.Library.config.Now().UTC()}
 	s.save()
-	if bytesOf(assets) < rate {
-		pause(ctx, rest) // an empty store must not be gone through all the time
-	}
 	return nil
 }
 
 // rate is how many bytes are read per second.
 func (s *Scrub) rate(assets []store.Asset) int64 {
-	period := s.Period
-	if period <= 0 {
-		period = DefaultScrub
-	}
-	return min(max(int64(float64(bytesOf(assets))/period.Seconds()), slowest), fastest)
+	return min(max(int64(float64(bytesOf(assets))/s.period().Seconds()), slowest), fastest)
 }
 
 func bytesOf(assets []store.Asset) (n int64) {

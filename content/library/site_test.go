@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -51,9 +52,11 @@ func compose(id string, pictures ...string) []byte {
 
 // A site is a server in memory: it runs on the virtual time of a test as well.
 type site struct {
-	mu       sync.Mutex
-	files    map[digest.Digest][]byte
-	held     map[digest.Digest]bool
+	mu    sync.Mutex
+	files map[digest.Digest][]byte
+	held  map[digest.Digest]bool
+	// slow files come in pieces, one every 29 seconds.
+	slow     map[digest.Digest]bool
 	requests []string
 	left     []string // requests that were held until their client went away
 }
@@ -113,7 +116,7 @@ func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	s.requests = append(s.requests, r.URL.Path)
 	content, ok := s.files[d]
-	held := s.held[d]
+	held, slow := s.held[d], s.slow[d]
 	s.mu.Unlock()
 	if held {
 		<-r.Context().Done()
@@ -132,8 +135,33 @@ func (s *site) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp := w.Result()
 	resp.Request = r
+	if slow {
+		resp.Body = &slowBody{ctx: r.Context(), left: w.Body.Bytes()}
+	}
 	return resp, nil
 }
+
+// A slowBody gives 70 KiB every 29 seconds.
+type slowBody struct {
+	ctx  context.Context
+	left []byte
+}
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	if len(b.left) == 0 {
+		return 0, io.EOF
+	}
+	select {
+	case <-time.After(29 * time.Second):
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+	n := copy(p, b.left[:min(len(b.left), 70<<10)])
+	b.left = b.left[n:]
+	return n, nil
+}
+
+func (*slowBody) Close() error { return nil }
 
 // A viewer is a library at work, and what it has told.
 type viewer struct {
@@ -169,12 +197,18 @@ func start(t *testing.T, dir string, s *site, offline bool, free func(string) (i
 	if free != nil {
 		c.FS = sizedDisk{free: free}
 	}
-	opened, err := store.Open(dir, c)
+	return startOn(t, dir, c, s, offline)
+}
+
+// startOn runs a library on a store, with what a test changes of its configuration.
+func startOn(t *testing.T, dir string, sc store.Config, s *site, offline bool, changes ...func(*library.Config)) *viewer {
+	t.Helper()
+	opened, err := store.Open(dir, sc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := &viewer{store: opened, offline: offline}
-	v.Library = library.New(library.Config{
+	c := library.Config{
 		Store:   opened,
 		Fetcher: fetch.New(fetch.Config{Transport: s, RetryWait: time.Millisecond, Retries: 1}),
 		Key:     func() ed25519.PublicKey { return siteKey.Public().(ed25519.PublicKey) },
@@ -188,7 +222,11 @@ func start(t *testing.T, dir string, s *site, offline bool, free func(string) (i
 		Progress:  func(p library.Progress) { note(v, &v.progress, p) },
 		Fault:     func(err error) { note(v, &v.faults, err) },
 		Now:       func() time.Time { return activatedAt },
-	})
+	}
+	for _, change := range changes {
+		change(&c)
+	}
+	v.Library = library.New(c)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- v.Run(ctx) }()

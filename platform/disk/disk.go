@@ -58,6 +58,8 @@ type File interface {
 	Reserve(size int64) error
 	// WriteBack begins to write to the disk what is in memory, without waiting for it: a Sync is then quicker. It promises nothing.
 	WriteBack()
+	// Forget drops what is in memory of it, so that what is read comes from the disk, and leaves the memory to others. It promises nothing.
+	Forget()
 	// Truncate cuts it to a length.
 	Truncate(size int64) error
 	// Sync makes its bytes durable. One that has failed is final: the system may have dropped them, and would report success the next
@@ -81,6 +83,9 @@ type osFile struct{ *os.File }
 
 // Reserve takes room.
 func (f osFile) Reserve(size int64) error { return reserve(f.File, size) }
+
+// Forget drops what is in memory.
+func (f osFile) Forget() { forget(f.File) }
 
 // WriteBack begins to write.
 func (f osFile) WriteBack() { writeBack(f.File) }

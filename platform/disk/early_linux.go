@@ -21,6 +21,10 @@ func writeBack(f *os.File) {
 	control(f, func(fd int) { _ = unix.SyncFileRange(fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) })
 }
 
+func forget(f *os.File) {
+	control(f, func(fd int) { _ = unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED) })
+}
+
 // control calls do with the file's descriptor, unless it is closed.
 func control(f *os.File, do func(fd int)) {
 	if c, err := f.SyscallConn(); err == nil {

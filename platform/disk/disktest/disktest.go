@@ -38,7 +38,7 @@ const (
 	Full Mode = "ENOSPC"
 	// ReadOnly makes it and all that change anything after it fail with EROFS.
 	ReadOnly Mode = "EROFS"
-	// Cut cuts the power in the middle of it.
+	// Cut cuts the power just before it; to cut it just after, cut it before the next one.
 	Cut Mode = "power cut"
 )
 
@@ -135,7 +135,7 @@ func (d *Disk) step(needsRoom bool) error {
 		return syscall.EROFS
 	}
 	d.cut = true
-	return nil // the operation itself may or may not be on disk
+	return ErrCut
 }
 
 // AfterCut is the disk as it is found when the power is back. The seed decides what is left of what wasn't synced.
@@ -401,7 +401,7 @@ func (d *Disk) SyncDir(path string) error {
 	if err == nil {
 		err = d.step(true)
 	}
-	if err != nil || d.cut {
+	if err != nil {
 		return pathError("sync", path, err)
 	}
 	d.changes = slices.DeleteFunc(d.changes, func(c change) bool {

@@ -98,6 +98,9 @@ func (f *file) Reserve(int64) error {
 // WriteBack changes nothing that can be relied on.
 func (f *file) WriteBack() {}
 
+// Forget changes nothing.
+func (f *file) Forget() {}
+
 func (f *file) Truncate(size int64) error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
@@ -114,7 +117,7 @@ func (f *file) Sync() error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
 	err := f.disk.step(true)
-	if err == nil && !f.disk.cut {
+	if err == nil {
 		f.node.durable, f.node.pending = slices.Clone(f.node.data), nil
 	}
 	return pathError("sync", f.path, err)
