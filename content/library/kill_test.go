@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,10 +32,26 @@ const (
 )
 
 const (
-	kills = 30
-	// programmes is many more than the process can activate in all its lives.
-	programmes = 400
+	// killCount is the environment variable with the number of kills.
+	killCount    = "VITRINE_KILLS"
+	defaultKills = 100
+	// programmes is more than the process can activate in all its lives.
+	programmes = 3000
 )
+
+// kills is how often the process is killed.
+func kills(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv(killCount)
+	if text == "" {
+		return defaultKills
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%s: want a number", killCount, text)
+	}
+	return n
+}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killFolder); dir != "" {
@@ -49,7 +67,7 @@ func TestMain(m *testing.M) {
 // numbered is programme n: it shares two of its three pictures with its neighbours.
 func numbered(n int) (document []byte, pictures []string) {
 	for i := n; i < n+3; i++ {
-		pictures = append(pictures, strings.Repeat(fmt.Sprintf("%d, ", i), 2000+i%5*1000))
+		pictures = append(pictures, strings.Repeat(fmt.Sprintf("%d, ", i), 2000+i%5*1000+i%7/6*50_000))
 	}
 	return compose(strconv.Itoa(n), pictures...), pictures
 }
@@ -99,37 +117,40 @@ func TestKill(t *testing.T) {
 	server := httptest.NewServer(everything())
 	defer server.Close()
 	dir := t.TempDir()
-	confirmed, lives := 0, map[int]bool{}
-	for range kills {
+	confirmed, lives, n := 0, map[int]bool{}, kills(t)
+	for range n {
 		confirmed = max(confirmed, killOnce(t, dir, server.URL))
 		found := inspect(t, dir, confirmed)
 		lives[found] = true
 		confirmed = max(confirmed, found)
 	}
-	if len(lives) < kills/4 || confirmed >= programmes {
+	if len(lives) < n/4 || confirmed >= programmes {
 		t.Errorf("the kills came at %d different programmes of %d: this tests little", len(lives), confirmed)
 	}
-	t.Logf("killed %d times in %d programmes", kills, confirmed)
+	t.Logf("killed %d times in %d programmes", n, confirmed)
 }
 
-// everything serves all programmes.
+// everything serves all programmes. They are made when they are asked for: together they would be large.
 func everything() http.Handler {
-	files := map[digest.Digest][]byte{}
+	documents, pictures := map[digest.Digest]int{}, map[digest.Digest]int{}
 	for n := 1; n <= programmes; n++ {
-		document, pictures := numbered(n)
-		files[digest.Of(document)] = document
-		files[digest.Of([]byte(pictures[0]))] = []byte(pictures[0])
+		document, shows := numbered(n)
+		documents[digest.Of(document)] = n
+		pictures[digest.Of([]byte(shows[0]))] = n
 	}
-	s := &site{files: files}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		resp, err := s.RoundTrip(r)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+		d, _ := digest.Parse(path.Base(r.URL.Path))
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("ETag", `"`+d.String()+`"`)
+		if n, ok := documents[d]; ok {
+			document, _ := numbered(n)
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(document))
+		} else if n, ok := pictures[d]; ok {
+			_, shows := numbered(n)
+			http.ServeContent(w, r, "", time.Time{}, strings.NewReader(shows[0]))
+		} else {
+			http.NotFound(w, r)
 		}
-		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
-		w.WriteHeader(resp.StatusCode)
-		_, _ = io.Copy(w, resp.Body)
 	})
 }
 

@@ -317,3 +317,8 @@ func (v *viewer) generations() string {
 func generations(current, previous library.Ref) string {
 	return fmt.Sprint(current.Digest.Short(), " ", previous.Digest.Short())
 }
+
+// byHost is several servers in memory.
+type byHost map[string]http.RoundTripper
+
+func (h byHost) RoundTrip(r *http.Request) (*http.Response, error) { return h[r.URL.Host].RoundTrip(r) }
