@@ -151,13 +151,12 @@ func (a *Agent) logs(_ context.Context, args json.RawMessage) (session.Outcome, 
 
 // rollback plays the programme before the present one, until the server wants one that is neither.
 func (a *Agent) rollback(context.Context, json.RawMessage) (session.Outcome, error) {
-	active, _ := a.library.Active()
-	back, err := a.library.Rollback()
+	from, back, err := a.library.Rollback()
 	if err != nil {
 		return session.Outcome{}, err
 	}
-	a.declineWish(active.Generation.Manifest)
-	a.session.Event("rollback", fmt.Sprintf("plays %s again, in place of %s", back.Manifest.ID, active.Manifest.ID), a.clock.Now())
+	a.declineWish(from)
+	a.session.Event("rollback", fmt.Sprintf("plays %s again, in place of %s", back.Manifest.ID, from.Short()), a.clock.Now())
 	return session.Outcome{Data: map[string]string{"playing": back.Manifest.ID}}, nil
 }
 

@@ -101,6 +101,7 @@ func (l *Library) used(items map[digest.Digest]*Item) (current, previous *store.
 	}
 	for d, pin := range l.config.Store.Pins() {
 		l.use(items, "pinned", Ref{Digest: d, Size: pin.Size, Signature: pin.Signature})
+		items[d].Name, items[d].Type = cmp.Or(items[d].Name, pin.Name), cmp.Or(items[d].Type, pin.Type)
 	}
 	return current, previous, nil
 }
@@ -203,7 +204,7 @@ func (l *Library) Pin(name string, off bool) (Item, error) {
 	if item.Here != item.Size {
 		return item, fmt.Errorf("%q is not on this disk in whole; pin it once it has been fetched", name)
 	}
-	pin := store.Pin{Since: l.config.Now().UTC(), Size: item.Size}
+	pin := store.Pin{Since: l.config.Now().UTC(), Size: item.Size, Name: item.Name, Type: item.Type}
 	for _, g := range l.remembered() {
 		if g.Manifest == item.Digest {
 			pin.Signature = g.Signature

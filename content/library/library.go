@@ -164,9 +164,9 @@ func (l *Library) Refresh() {
 	}
 }
 
-// Rollback makes the previous generation the active one, durably, and forgets the one that was. What was wanted isn't any more. The error says that
-// there is no previous one, or that it isn't whole; then nothing changes.
-func (l *Library) Rollback() (Active, error) {
+// Rollback makes the previous generation the active one, durably, and forgets the one that was, whose manifest it gives. What was wanted
+// isn't any more. The error says that there is no previous one, or that it isn't whole; then nothing changes.
+func (l *Library) Rollback() (from digest.Digest, to Active, err error) {
 	l.mu.Lock()
 	if l.cancel != nil {
 		l.cancel()
@@ -175,20 +175,20 @@ func (l *Library) Rollback() (Active, error) {
 	l.mu.Unlock()
 	l.activating.Lock()
 	defer l.activating.Unlock()
+	current, _ := l.config.Store.Current()
 	previous, ok := l.config.Store.Previous()
 	if !ok {
-		return Active{}, errors.New("there is no earlier programme on this disk")
+		return from, to, errors.New("there is no earlier programme on this disk")
 	}
-	a, err := l.open(previous)
-	if err != nil {
-		return Active{}, fmt.Errorf("the earlier programme can't be played: %w", err)
+	if to, err = l.open(previous); err != nil {
+		return from, to, fmt.Errorf("the earlier programme can't be played: %w", err)
 	}
 	if _, err := l.config.Store.Rollback(); err != nil {
-		return Active{}, err
+		return from, to, err
 	}
-	l.log.Warn("Rolled back to the programme before", "programme", a.Manifest.ID, "digest", previous.Manifest.Short())
-	l.set(a)
-	return a, nil
+	l.log.Warn("Rolled back to the programme before", "programme", to.Manifest.ID, "digest", previous.Manifest.Short())
+	l.set(to)
+	return current.Manifest, to, nil
 }
 
 // Run loads what is on disk, and then follows what is wanted until ctx ends.

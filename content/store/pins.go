@@ -25,7 +25,10 @@ type Pin struct {
 	// Since is when it was pinned.
 	Since time.Time `json:"since"`
 	// Size is the length in bytes, and Signature that of a manifest; it is empty for an asset.
-	Size      int64  `json:"size"`
+	Size int64 `json:"size"`
+	// Name and Type are what the manifest called it that had it.
+	Name      string `json:"name,omitempty"`
+	Type      string `json:"type,omitempty"`
 	Signature string `json:"signature,omitempty"`
 }
 
