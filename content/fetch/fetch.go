@@ -49,8 +49,10 @@ const (
 	defaultTries = 3
 	// maxRetryAfter is the longest Retry-After that is obeyed; a longer one makes the source fail.
 	maxRetryAfter = 30 * time.Second
-	// maxBreaks is how often a transfer that breaks off is resumed without having brought anything new.
-	maxBreaks = 3
+	// maxBreaks is how often in a row a transfer that breaks off is resumed without having brought muchProgress: in bytes, what is worth
+	// another request.
+	maxBreaks    = 3
+	muchProgress = 64 << 10
 	// bufferSize is the size of a read. Larger than usual: it cuts the time of a large file by a tenth or more.
 	bufferSize = 256 << 10
 )
@@ -339,7 +341,7 @@ func hostOf(source string) string {
 	return u.Host
 }
 
-// from fetches from one source until the asset is whole. It resumes after breaks for as long as each brings something.
+// from fetches from one source until the asset is whole. It resumes after breaks for as long as it gets on.
 func (f *Fetcher) from(ctx context.Context, source Source, d *download) error {
 	for breaks := 0; ; {
 		before := d.Written()
@@ -353,10 +355,10 @@ func (f *Fetcher) from(ctx context.Context, source Source, d *download) error {
 		if !is[*breakError](err) || ctx.Err() != nil {
 			return err
 		}
-		if d.Written() <= before {
-			if breaks++; breaks >= maxBreaks {
-				return err
-			}
+		if d.Written() >= before+muchProgress {
+			breaks = 0
+		} else if breaks++; breaks >= maxBreaks {
+			return err
 		}
 		f.log.Debug("A transfer broke off and is resumed", "server", hostOf(source.URL), "digest", d.job.Digest.Short(), "at", d.Written(), "err", err)
 		if err := f.pause(ctx); err != nil {
