@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -270,5 +270,8 @@ func (x *Exchange) url(name, path string) string {
 	return Scheme + "://" + hostOf(name) + path
 }
 
-// hostOf makes a peer's name fit for the host of a URL.
-func hostOf(name string) string { return strings.ReplaceAll(name, ":", "-") }
+// hostOf makes the host of a URL of a peer's name.
+func hostOf(name string) string {
+	h := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(h[:8])
+}
