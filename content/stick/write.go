@@ -76,7 +76,7 @@ func (e Export) assets() map[digest.Digest]int64 {
 // need is how many bytes must be written; the error says why they can't be.
 func (e Export) need(dir string, all map[digest.Digest]int64) (need int64, err error) {
 	if info, err := os.Stat(dir); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("%w; is the stick there, and mounted at this folder?", err)
 	} else if !info.IsDir() {
 		return 0, fmt.Errorf("%s: it is not a folder", dir)
 	}
