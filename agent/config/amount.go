@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -21,21 +20,23 @@ var units = map[string]float64{
 	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }
 
-// amounts are a number and a unit.
-var amounts = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) *([A-Za-z]*)$`)
-
 // parseBytes reads a number of bytes such as "20 GB" or "512 KiB".
 func parseBytes(s string) (int64, error) {
-	m := amounts.FindStringSubmatch(strings.TrimSpace(s))
-	if m == nil {
+	text := strings.TrimSpace(s)
+	end := strings.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+	if end < 0 {
+		end = len(text)
+	}
+	n, err := strconv.ParseFloat(text[:end], 64)
+	if err != nil {
 		return 0, fmt.Errorf("%.40q is not a number of bytes such as \"20 GB\"", s)
 	}
-	unit, ok := units[strings.ToLower(m[2])]
+	name := strings.TrimSpace(text[end:])
+	unit, ok := units[strings.ToLower(name)]
 	if !ok {
-		return 0, fmt.Errorf("%.40q: there is no unit %.10q; want kB, MB, GB or TB", s, m[2])
+		return 0, fmt.Errorf("%.40q: there is no unit %.10q; want kB, MB, GB or TB", s, name)
 	}
-	n, err := strconv.ParseFloat(m[1], 64)
-	if err != nil || n*unit > math.MaxInt64/2 {
+	if n*unit > math.MaxInt64/2 {
 		return 0, fmt.Errorf("%.40q is too much", s)
 	}
 	return int64(n * unit), nil

@@ -88,7 +88,8 @@ var tricks = map[string]func(w http.ResponseWriter, r *http.Request, head http.H
 		panic(http.ErrAbortHandler)
 	},
 	"stall": func(w http.ResponseWriter, r *http.Request, head http.Header, status int, body []byte, at int) {
-		pass(w, head, status, body[:at])
+		// Not after the last byte: the client would be through, and send its next request on this connection.
+		pass(w, head, status, body[:min(at, max(len(body)-1, 0))])
 		<-r.Context().Done()
 	},
 	"flip": func(w http.ResponseWriter, _ *http.Request, head http.Header, status int, body []byte, at int) {

@@ -267,7 +267,7 @@ func TestRate(t *testing.T) {
 		}
 		all.Wait()
 		// The first burst is free.
-		if took, want := time.Since(begun), time.Duration(total-256<<10)*time.Second/rate; took < want || took > want+5*time.Second {
+		if took, want := time.Since(begun), time.Duration(total-512<<10)*time.Second/rate; took < want || took > want+5*time.Second {
 			t.Errorf("%d bytes took %v, want %v", total, took, want)
 		}
 		begun = time.Now()

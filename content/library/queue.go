@@ -11,7 +11,7 @@ import (
 const bigSize = 8 << 20
 
 // maxCommitting is how many assets may wait for the disk beside those that come: the store brings them there in groups.
-const maxCommitting = 64
+const maxCommitting = 128
 
 // A queue hands assets to workers, what is needed first first; but for big ones there is one lane fewer than there are, so that a few
 // films don't hold up a thousand pictures. It is safe for concurrent use.

@@ -6,8 +6,19 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"vitrine/content/digest"
+)
+
+// How a group gathers: until there are so many, or nobody else is being written, or that long.
+const (
+	groupSize  = 128
+	gatherTime = 250 * time.Millisecond
+	// syncsAtOnce is how many files are synced side by side: the disk orders them better than we could.
+	syncsAtOnce = 32
 )
 
 // A committer makes finished assets durable and gives them their names, many at once: each sync costs the disk the same whether it is
@@ -16,7 +27,10 @@ type committer struct {
 	mu      sync.Mutex
 	waiting []*commit
 	busy    bool
-	work    sync.WaitGroup
+	// open counts the Writers that have bytes and haven't ended; news is poked when it or waiting changes.
+	open int
+	news chan struct{}
+	work sync.WaitGroup
 }
 
 // A commit is one finished asset.
@@ -36,15 +50,32 @@ func (c *committer) do(w *Writer) error {
 		c.work.Go(c.run)
 	}
 	c.mu.Unlock()
+	c.poke()
 	return <-one.done
+}
+
+// opened counts Writers that have got their first bytes, or, with -1, ended.
+func (c *committer) opened(n int) {
+	c.mu.Lock()
+	c.open += n
+	c.mu.Unlock()
+	c.poke()
+}
+
+func (c *committer) poke() {
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
 }
 
 // run ends when nobody waits any more.
 func (c *committer) run() {
 	for {
+		c.gather()
 		c.mu.Lock()
-		group := c.waiting
-		c.waiting = nil
+		group := c.waiting[:min(len(c.waiting), groupSize)]
+		c.waiting = c.waiting[len(group):]
 		c.busy = len(group) > 0
 		c.mu.Unlock()
 		if len(group) == 0 {
@@ -57,14 +88,43 @@ func (c *committer) run() {
 	}
 }
 
+// gather waits for more to commit, if there is anything to wait for.
+func (c *committer) gather() {
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for {
+		c.mu.Lock()
+		n, open := len(c.waiting), c.open
+		c.mu.Unlock()
+		if n == 0 || n >= groupSize || n >= open {
+			return
+		}
+		select {
+		case <-c.news:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
 // commitGroup brings the bytes of all to the disk, then their names.
 func commitGroup(group []*commit) {
 	for _, one := range group {
+		// Here and not before each sync: it changes what the syncs of others would have to write again.
+		one.err = one.file.Chmod(0o444)
 		one.file.WriteBack()
 	}
+	var syncs errgroup.Group
+	syncs.SetLimit(syncsAtOnce)
 	for _, one := range group {
-		one.err = one.finish()
+		syncs.Go(func() error {
+			if one.err == nil {
+				one.err = one.finish()
+			}
+			return nil
+		})
 	}
+	_ = syncs.Wait()
 	shards := map[byte]error{}
 	for _, one := range group {
 		if one.err == nil {
@@ -90,9 +150,6 @@ func commitGroup(group []*commit) {
 
 // finish makes the bytes durable.
 func (w *Writer) finish() error {
-	if err := w.file.Chmod(0o444); err != nil {
-		return err
-	}
 	// A failed sync is final: the kernel may have dropped the bytes and would report success the next time.
 	if err := w.file.Sync(); err != nil {
 		return fmt.Errorf("the disk did not take the file: %w", err)

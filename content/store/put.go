@@ -15,10 +15,10 @@ import (
 	"vitrine/platform/disk"
 )
 
-// How often what has come of a large asset is made durable, so that a power cut costs little: after that many bytes, or that long.
 const (
-	checkpointBytes = 16 << 20
-	checkpointTime  = 30 * time.Second
+	// checkpointTime is how often what has come of a large asset is made durable: a power cut costs no more than the fetching of that
+	// time, on a thin line as on a fast one.
+	checkpointTime = 30 * time.Second
 	// worthKeeping is how many bytes of an asset must have come for a note that lets a later run go on with them.
 	worthKeeping = 64 << 10
 	// writeBackBytes is how many bytes are in memory at most before the disk begins to take them, and worthReserving the length of an
@@ -38,6 +38,8 @@ type Writer struct {
 	hash   hash.Hash
 	n      int64
 	origin Origin
+	// counted tells that it counts as open, from the first bytes on.
+	counted bool
 	// named tells that the file has the name under which a later Writer looks for it.
 	named bool
 	// noted tells that there is a note beside it, be it of an earlier Writer.
@@ -99,6 +101,10 @@ func (s *Store) claim(d digest.Digest) bool {
 }
 
 func (w *Writer) release() {
+	if w.counted {
+		w.counted = false
+		w.store.commits.opened(-1)
+	}
 	if w.named {
 		w.store.mu.Lock()
 		delete(w.store.writing, w.digest)
@@ -114,6 +120,10 @@ func (w *Writer) Write(b []byte) (int, error) {
 	}
 	if w.failed != nil {
 		return 0, w.failed
+	}
+	if !w.counted {
+		w.counted = true
+		w.store.commits.opened(1)
 	}
 	hashed := w.hashBeside(b)
 	n, err := w.file.Write(b)
@@ -155,8 +165,7 @@ func (w *Writer) checkpoint() {
 			return // one at a time
 		}
 	}
-	fresh := w.n - w.durable
-	due := fresh >= checkpointBytes || fresh >= worthKeeping && time.Since(w.since) >= checkpointTime
+	due := w.n-w.durable >= worthKeeping && time.Since(w.since) >= checkpointTime
 	if !w.named || !due || w.failed != nil {
 		return
 	}

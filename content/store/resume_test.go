@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vitrine/content/digest"
@@ -147,31 +148,29 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
-// Of a large asset it is noted on the way how far it is.
+// Of an asset that takes long it is noted on the way how far it is.
 func TestCheckpoint(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
-	content := bytes.Repeat(long, 160) // 40 MiB
-	d := digest.Of(content)
-	w, err := s.Create(d, int64(len(content)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Abort()
-	for at := 0; at < len(content); at += len(long) {
-		if _, err := w.Write(content[at : at+len(long)]); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, dir)
+		w, err := s.Create(digest.Of(long), int64(len(long)))
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for range 500 {
-		if s.Partial(d) >= 16<<20 {
-			return
+		for at := 0; at < 200_000; at += 10_000 {
+			<-time.After(10 * time.Second)
+			if _, err := w.Write(long[at : at+10_000]); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			// 70,000 bytes and 30 seconds after the last note there is another one.
+			if want := int64((at + 10_000) / 70_000 * 70_000); s.Partial(digest.Of(long)) != want {
+				t.Errorf("after %d bytes %d are noted, want %d", at+10_000, s.Partial(digest.Of(long)), want)
+			}
 		}
-		<-ticker.C
-	}
-	t.Errorf("%d of %d bytes are noted", s.Partial(d), len(content))
+		w.Abort()
+		s.Close()
+	})
 }
 
 // A badDisk fails to sync files of one length.

@@ -81,7 +81,7 @@ func Open(dir string, c Config) (*Store, error) {
 		c.FS = disk.OS{}
 	}
 	s := &Store{dir: dir, config: c, fs: c.FS, log: c.Log, used: -1,
-		vouched: map[digest.Digest]struct{}{}, writing: map[digest.Digest]bool{}, pins: map[digest.Digest]Pin{}}
+		vouched: map[digest.Digest]struct{}{}, writing: map[digest.Digest]bool{}, pins: map[digest.Digest]Pin{}, commits: committer{news: make(chan struct{}, 1)}}
 	if c.ReadOnly {
 		return s, s.openReadOnly()
 	}
