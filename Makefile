@@ -11,7 +11,7 @@ BUILT    := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test cluster-test lint cross cover bench clean
+.PHONY: help build demo test chaos cluster-test lint cross cover bench clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ demo: build ## a server and a viewer on this machine; MEDIA=folder plays your ow
 
 test: ## every test, with the race detector (as root also those that need network namespaces)
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+chaos: ## the long version of the fault tests of content: 500 kills in the middle of a sync, a thousand lies
+	CGO_ENABLED=1 VITRINE_KILLS=500 $(GO) test -race -count=1 -timeout 20m -run 'Kill|EveryOperation|EveryStage' ./content/library
+	CGO_ENABLED=1 $(GO) test -race -count=10 -timeout 20m -run 'Liar' ./content/fetch
 
 cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time it takes that from Debian 13, into RABBITMQ=folder
 	scripts/rabbitmq build '$(RABBITMQ)'
