@@ -194,12 +194,17 @@ func ReadContent(state string) (*library.Library, error) {
 	if err != nil {
 		return nil, err
 	}
-	return library.New(library.Config{
+	l := library.New(library.Config{
 		Store:  s,
-		Key:    func() ed25519.PublicKey { return nil }, // what was activated has been checked
+		Key:    func() ed25519.PublicKey { return nil }, // nothing is played here
 		Accept: acceptable,
 		Now:    time.Now,
-	}), nil
+	})
+	w, err := readWish(state)
+	if ref := w.wanted(); err == nil && ref != nil && ref.Digest != w.Declined {
+		l.Want(library.Ref{Digest: ref.Digest, Size: ref.Size, Signature: ref.Signature})
+	}
+	return l, nil
 }
 
 func errNoState(state string) error {

@@ -74,7 +74,7 @@ func (a *Agent) showState() {
 	a.mu.Lock()
 	code, sync := a.code, a.sync
 	a.mu.Unlock()
-	state := player.State{Name: a.name(), State: s.State, Message: message(s, code) + fetching(sync), Version: a.config.Version, Code: code}
+	state := player.State{Name: a.name(), State: s.State, Message: message(s, code, sync), Version: a.config.Version, Code: code}
 	for _, addr := range a.addresses() {
 		state.Addresses = append(state.Addresses, addr.String())
 	}
@@ -91,10 +91,10 @@ func (a *Agent) addresses() []netip.Addr {
 }
 
 // message is what a session state means to the person in front of the screen.
-func message(s protocol.SessionStatus, code string) string {
+func message(s protocol.SessionStatus, code string, sync *protocol.SyncStatus) string {
 	switch {
 	case s.Up():
-		return "Connected to " + s.Server + ". Waiting for a programme."
+		return "Connected to " + s.Server + ". " + fetching(sync)
 	case code != "":
 		return "Approve this viewer at its site if the code there is the same."
 	case s.State == protocol.StateSearching:
@@ -112,9 +112,9 @@ func message(s protocol.SessionStatus, code string) string {
 // fetching says how far the fetch of a programme is.
 func fetching(s *protocol.SyncStatus) string {
 	if s == nil || s.Bytes == 0 {
-		return ""
+		return "Waiting for a programme."
 	}
-	text := fmt.Sprintf(" Fetching it: %d of %d files, %d %%", s.FilesDone, s.Files, 100*s.BytesDone/s.Bytes)
+	text := fmt.Sprintf("Fetching the programme: %d of %d files, %d %%", s.FilesDone, s.Files, 100*s.BytesDone/s.Bytes)
 	if s.Left > 0 {
 		text += ", " + (time.Duration(s.Left) * time.Second).String() + " left"
 	}

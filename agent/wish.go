@@ -29,13 +29,9 @@ type wish struct {
 
 // openWish reads the last wish. One that can't be read is no loss: the server says it again.
 func (a *Agent) openWish() error {
-	data, err := os.ReadFile(a.wishPath())
+	w, err := readWish(a.config.State)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	var w wish
-	if err == nil {
-		err = json.Unmarshal(data, &w)
 	}
 	if err != nil {
 		a.log.Warn("What the server last wanted can't be read; it will say it again", "err", err)
@@ -48,6 +44,14 @@ func (a *Agent) openWish() error {
 	a.wish = w
 	a.want()
 	return nil
+}
+
+func readWish(state string) (w wish, err error) {
+	data, err := os.ReadFile(filepath.Join(state, wishFile))
+	if err == nil {
+		err = json.Unmarshal(data, &w)
+	}
+	return w, err
 }
 
 func (a *Agent) wishPath() string { return filepath.Join(a.config.State, wishFile) }

@@ -26,7 +26,7 @@ type Item struct {
 	Here int64 `json:"here"`
 	// Needed is when it was last needed, or else when it came; zero if it isn't here.
 	Needed time.Time `json:"needed,omitzero"`
-	// Uses says what keeps it on disk: "current", "previous", "pinned"; none means that it goes when its room is needed.
+	// Uses says what keeps it on disk: "current", "previous", "wanted", "pinned"; none means that it goes when its room is needed.
 	Uses []string `json:"uses"`
 }
 
@@ -99,6 +99,9 @@ func (l *Library) used(items map[digest.Digest]*Item) (current, previous *store.
 		}
 		l.use(items, use, refOf(g))
 	}
+	if wanted := l.nowWanted(); !wanted.Digest.IsZero() && (current == nil || current.Manifest != wanted.Digest) {
+		l.use(items, "wanted", wanted)
+	}
 	for d, pin := range l.config.Store.Pins() {
 		l.use(items, "pinned", Ref{Digest: d, Size: pin.Size, Signature: pin.Signature})
 		items[d].Name, items[d].Type = cmp.Or(items[d].Name, pin.Name), cmp.Or(items[d].Type, pin.Type)
@@ -154,6 +157,8 @@ func (l *Library) Verify(ctx context.Context, mend bool, progress func(files int
 	}
 	for _, item := range inventory.Items {
 		switch {
+		case item.Here != item.Size && slices.Equal(item.Uses, []string{"wanted"}):
+			continue // on its way
 		case item.Here == 0:
 			v.Missing = append(v.Missing, item.Digest)
 			continue

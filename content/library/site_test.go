@@ -322,13 +322,3 @@ func generations(current, previous library.Ref) string {
 type byHost map[string]http.RoundTripper
 
 func (h byHost) RoundTrip(r *http.Request) (*http.Response, error) { return h[r.URL.Host].RoundTrip(r) }
-
-// lastFault is what was told last; nil is that all is well, or that nothing was told.
-func (v *viewer) lastFault() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.faults) == 0 {
-		return nil
-	}
-	return v.faults[len(v.faults)-1]
-}

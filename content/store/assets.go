@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vitrine/content/digest"
+	"vitrine/platform/disk"
 )
 
 // Has tells whether an asset is here with its right length, and somebody vouches for its bytes: this run has written or read them,
@@ -61,6 +62,9 @@ func (s *Store) Adopt(ctx context.Context, d digest.Digest, size int64) bool {
 
 // SetAside takes a damaged asset away from its name; the next Open removes it.
 func (s *Store) SetAside(d digest.Digest) {
+	if s.config.ReadOnly {
+		return
+	}
 	damaged := filepath.Join(s.dir, incomingDir, d.Hex()+".damaged")
 	err := s.fs.Rename(s.path(d), damaged)
 	s.forget(d, -1)
@@ -90,7 +94,7 @@ func (s *Store) Open(d digest.Digest) (io.ReadSeekCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, nil
+	return disk.Plain(f), nil
 }
 
 // Verify reads an asset again and compares; the error is a *MismatchError if its bytes have changed.

@@ -81,6 +81,14 @@ func (OS) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 
 type osFile struct{ *os.File }
 
+// Plain is a file for reading, as the operating system's own if it is one: the kernel can then send it without copying.
+func Plain(f File) io.ReadSeekCloser {
+	if own, ok := f.(osFile); ok {
+		return own.File
+	}
+	return f
+}
+
 // Reserve takes room.
 func (f osFile) Reserve(size int64) error { return reserve(f.File, size) }
 

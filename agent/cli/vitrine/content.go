@@ -120,12 +120,18 @@ func writeInventory(w io.Writer, v library.Inventory) {
 			use = "on its way: " + cli.Bytes(i.Here)
 		case use == "":
 			use = "none since " + i.Needed.Local().Format(time.DateOnly)
+		case i.Here == 0 && use == "wanted":
+			use += ", not here yet"
 		case i.Here == 0:
 			use += ", MISSING"
 		case i.Here != i.Size:
-			use += ", only " + cli.Bytes(i.Here)
+			use += ", " + cli.Bytes(i.Here) + " are here"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.Digest.Short(), cli.Bytes(i.Size), use, i.Type, i.Name)
+		size := "?"
+		if i.Size > 0 {
+			size = cli.Bytes(i.Size)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", i.Digest.Short(), size, use, i.Type, i.Name)
 	}
 	table.Flush()
 	for _, g := range []struct {
