@@ -64,9 +64,9 @@ const maxFound = 256
 // sayFound remembers a server's addresses, and logs it when it is first found.
 func (a *Agent) sayFound(d discovery.Device, says protocol.Announced, addrs []string) {
 	a.mu.Lock()
-	_, known := a.found[d.EPR]
+	old, known := a.found[d.EPR]
 	if known || len(a.found) < maxFound {
-		a.found[d.EPR] = foundServer{addrs, d.Addrs(protocol.SchemeContent)}
+		a.found[d.EPR] = foundServer{merge(addrs, old.session), merge(d.Addrs(protocol.SchemeContent), old.https)}
 	}
 	a.mu.Unlock()
 	if known {
@@ -74,6 +74,20 @@ func (a *Agent) sayFound(d discovery.Device, says protocol.Announced, addrs []st
 	}
 	a.log.Info("Found a server by a WS-Discovery probe in "+d.RTT.Round(10*time.Microsecond).String(),
 		"server", addrs[0], "site", says.Site, "role", says.Role, "interface", d.Interface)
+}
+
+// maxAddrs bounds what is remembered of the addresses of one server.
+const maxAddrs = 16
+
+// merge puts addresses behind newer ones: a search that ends early has heard of a part of them.
+func merge(fresh, old []string) []string {
+	all := slices.Clone(fresh)
+	for _, addr := range old {
+		if !slices.Contains(all, addr) && len(all) < maxAddrs {
+			all = append(all, addr)
+		}
+	}
+	return all
 }
 
 // listener is the task that hears servers come and go: one that starts is found without waiting for the next probe, and
