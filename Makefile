@@ -9,9 +9,11 @@ RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 BUILT    := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
+# The benchmarks that take minutes and are measured in rounds.
+ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos cluster-test lint cross cover bench clean
+.PHONY: help build demo test chaos cluster-test lint cross cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +46,11 @@ cover: ## test coverage, as coverage.html
 	$(GO) tool cover -html=coverage.out -o coverage.html
 	$(GO) tool cover -func=coverage.out | tail -n 1
 
-bench: ## the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: bench-content ## the benchmarks
+	$(GO) test -run '^$$' -bench . -skip '$(ROUNDS)' -benchmem -timeout 0 ./...
+
+bench-content: ## those of content beside curl, aria2c and find, in rounds; TMPDIR on a disk, as root also from a cold disk and what is written
+	$(GO) test ./content/library -run '^$$' -bench '$(ROUNDS)' -benchtime 7x -timeout 0
 
 clean: ## remove what was made, but not the demo's state
 	rm -rf $(BIN) dist coverage.out coverage.html

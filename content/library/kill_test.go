@@ -54,6 +54,13 @@ func kills(t *testing.T) int {
 }
 
 func TestMain(m *testing.M) {
+	if task := os.Getenv(benchTask); task != "" {
+		if err := runBenchTask(task); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if dir := os.Getenv(killFolder); dir != "" {
 		if err := live(dir, os.Getenv(killServer)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
