@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -215,4 +216,10 @@ func ratios(ours, theirs []use, figure func(use) float64) []float64 {
 func median(all []float64) float64 {
 	slices.Sort(all)
 	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+// environment is that of a process that does the task.
+func (t task) environment() (string, error) {
+	data, err := json.Marshal(t)
+	return benchTask + "=" + string(data), err
 }

@@ -30,12 +30,6 @@ type task struct {
 	Profile string
 }
 
-// environment is that of a process that does the task.
-func (t task) environment() (string, error) {
-	data, err := json.Marshal(t)
-	return benchTask + "=" + string(data), err
-}
-
 // runBenchTask is the measured process.
 func runBenchTask(text string) (err error) {
 	var t task
