@@ -85,8 +85,9 @@ func (p *publisher) manifestPath(d digest.Digest) string {
 func (p *publisher) update(items, added []media.Item) (changed bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := p.compose(items, added)
-	if len(added) == 0 && p.same(m) {
+	last := p.last()
+	m := p.compose(items, added, last)
+	if len(added) == 0 && last != nil && playsAs(last) == playsAs(m) {
 		return false, nil
 	}
 	data, err := manifest.Marshal(m)
@@ -108,17 +109,17 @@ func (p *publisher) update(items, added []media.Item) (changed bool, err error) 
 	return true, p.forget()
 }
 
-// same tells whether m would play as the manifest that is out does.
-func (p *publisher) same(m *manifest.Manifest) bool {
+// last is the manifest that is out; nil if there is none.
+func (p *publisher) last() *manifest.Manifest {
 	data, ok := p.manifest(p.current.Manifest.Digest)
 	if !ok {
-		return false
+		return nil
 	}
-	old, err := manifest.Parse(data)
+	m, err := manifest.Parse(data)
 	if err != nil {
-		return false
+		return nil
 	}
-	return playsAs(old) == playsAs(m)
+	return m
 }
 
 // playsAs is a manifest without what differs each time it is made.
@@ -168,13 +169,18 @@ const (
 	mainZone         = "main"
 )
 
-// compose makes the manifest.
-func (p *publisher) compose(items, added []media.Item) *manifest.Manifest {
+// compose makes the manifest. It is issued after the last one, also when both are made within a second or the clock was put back: a viewer
+// takes from a stick only what is newer than what it plays.
+func (p *publisher) compose(items, added []media.Item, last *manifest.Manifest) *manifest.Manifest {
 	now := p.now().UTC().Truncate(time.Second)
+	issued := now
+	if last != nil && !issued.After(last.Issued) {
+		issued = last.Issued.UTC().Truncate(time.Second).Add(time.Second)
+	}
 	m := &manifest.Manifest{
 		Version: manifest.Version,
-		ID:      fmt.Sprintf("%s-%s", p.site.Name(), now.Format("20060102T150405Z")),
-		Issued:  now,
+		ID:      fmt.Sprintf("%s-%s", p.site.Name(), issued.Format("20060102T150405Z")),
+		Issued:  issued,
 		Assets:  map[digest.Digest]manifest.Asset{},
 		Presentations: map[string]manifest.Presentation{
 			mainPresentation: fullScreen(p.playlist(items)),

@@ -193,6 +193,17 @@ func (b *broker) command(payload string, properties packets.Properties) {
 	})
 }
 
+// take gives the next value of a channel, which must come soon.
+func take[T any](t *testing.T, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		t.Fatal("what must come doesn't come")
+	}
+	return v
+}
+
 // await gives the next message on a topic that ends so.
 func (b *broker) await(suffix string) *packets.Publish {
 	b.t.Helper()

@@ -55,7 +55,7 @@ func TestCommandIsAnswered(t *testing.T) {
 			t.Errorf("data %s", got.Data)
 		}
 	}
-	if args := <-ran; args != `{"x":1}` {
+	if args := take(t, ran); args != `{"x":1}` {
 		t.Errorf("it was run with %s", args)
 	}
 	b.command(`{"id":"a","name":"count"}`, packets.Properties{MessageExpiry: minute()})
@@ -128,7 +128,7 @@ func TestCommandOutlivesItsConnection(t *testing.T) {
 	r := run(t, c)
 	r.await(protocol.StateConnected)
 	b.command(`{"id":"a","name":"slow"}`, packets.Properties{MessageExpiry: minute()})
-	<-begun
+	take(t, begun)
 	b.cut()
 	r.await(protocol.StateOffline)
 	close(release)
@@ -159,11 +159,11 @@ func TestCommandsAcrossRestart(t *testing.T) {
 	r := run(t, c)
 	r.await(protocol.StateConnected)
 	b.command(`{"id":"a","name":"hangs"}`, packets.Properties{MessageExpiry: minute()})
-	<-begun
+	take(t, begun)
 	b.command(`{"id":"b","name":"count"}`, packets.Properties{MessageExpiry: minute()})
 	b.command(`{"id":"c","name":"count"}`, packets.Properties{MessageExpiry: new(uint32)})
 	for range 3 {
-		<-b.acked
+		take(t, b.acked)
 	}
 	r.stop()
 
@@ -196,7 +196,7 @@ func TestAfter(t *testing.T) {
 	r := run(t, c)
 	r.await(protocol.StateConnected)
 	b.command(`{"id":"a","name":"restart"}`, packets.Properties{MessageExpiry: minute()})
-	<-after
+	take(t, after)
 	if n, _ := r.journal.waiting(); n != 0 {
 		t.Errorf("%d messages still wait", n)
 	}

@@ -120,7 +120,7 @@ func TestMainRefuses(t *testing.T) {
 	if s.Server != backup.addr || !strings.Contains(s.Error, "the server is busy") {
 		t.Errorf("%+v", s)
 	}
-	<-main.connects
+	take(t, main.connects)
 	select {
 	case <-main.connects:
 		t.Error("it was asked again, although it said that it is busy")
@@ -144,7 +144,7 @@ func TestMoveWithinCluster(t *testing.T) {
 	r.await(protocol.StateDegraded)
 	network.set(main.addr, false)
 	r.Kick()
-	<-main.connects
+	take(t, main.connects)
 	backup.send(&packets.Disconnect{ReasonCode: packets.DisconnectSessionTakenOver, Properties: &packets.Properties{}})
 	if s := r.await(protocol.StateConnected, protocol.StateOffline); s.Server != main.addr {
 		t.Errorf("%+v", s)
@@ -156,14 +156,14 @@ func TestRetryAfter(t *testing.T) {
 	b := newBroker(t)
 	b.connack = packets.Connack{ReasonCode: packets.ConnackServerBusy, Properties: &packets.Properties{User: []packets.User{{Key: protocol.PropertyRetryAfter, Value: "3"}}}}
 	r := run(t, with(t, b))
-	<-b.connects
+	take(t, b.connects)
 	refused := time.Now()
 	go func() {
 		for range 20 {
 			r.Kick()
 		}
 	}()
-	<-b.connects
+	take(t, b.connects)
 	if waited := time.Since(refused); waited < 3*time.Second || waited > 16*time.Second {
 		t.Errorf("it came back after %v", waited)
 	}
@@ -183,7 +183,7 @@ func TestSameServerByAnotherAddress(t *testing.T) {
 	c.Dial, c.ReturnAfter = network.dial, time.Second
 	r := run(t, c)
 	r.await(protocol.StateDegraded)
-	<-b.connects
+	take(t, b.connects)
 	network.set(first, false)
 	r.Kick()
 	if s := r.await(protocol.StateConnected, protocol.StateOffline); s.Server != b.addr {
@@ -207,8 +207,8 @@ func TestSearchEnds(t *testing.T) {
 		return nil, ctx.Err()
 	}
 	r := run(t, c)
-	<-dialled
-	<-dialled
+	take(t, dialled)
+	take(t, dialled)
 	r.stop()
 }
 
@@ -234,7 +234,7 @@ func TestCertificateRefusedInTLS(t *testing.T) {
 	if s := r.await(protocol.StateOffline); !strings.Contains(s.Error, "it doesn't take this viewer's certificate") {
 		t.Errorf("it says %q", s.Error)
 	}
-	if addr := <-renewed; addr != b.addr {
+	if addr := take(t, renewed); addr != b.addr {
 		t.Errorf("it was to be renewed at %s", addr)
 	}
 }

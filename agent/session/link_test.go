@@ -19,7 +19,7 @@ func TestConnect(t *testing.T) {
 	c.KeepAlive, c.Fingerprint = 42*time.Second, "a machine"
 	r := run(t, c)
 	r.await(protocol.StateConnected)
-	got := <-b.connects
+	got := take(t, b.connects)
 	p, will := got.Properties, got.WillProperties
 	if got.ClientID != "v1" || got.CleanStart || got.KeepAlive != 42 || *p.SessionExpiryInterval != sessionExpiry || *p.ReceiveMaximum != receiveMaximum ||
 		*p.MaximumPacketSize != protocol.MaxMessage || p.RequestProblemInfo != nil && *p.RequestProblemInfo == 0 {
@@ -130,7 +130,7 @@ func TestBrokerWithoutRetainedWill(t *testing.T) {
 	b := newBroker(t)
 	b.connack = packets.Connack{ReasonCode: packets.ConnackRetainNotSupported, Properties: &packets.Properties{}}
 	run(t, with(t, b))
-	if first, second := <-b.connects, <-b.connects; !first.WillRetain || second.WillRetain {
+	if first, second := take(t, b.connects), take(t, b.connects); !first.WillRetain || second.WillRetain {
 		t.Errorf("retained: %v, then %v", first.WillRetain, second.WillRetain)
 	}
 }
@@ -160,12 +160,12 @@ func TestTakenOver(t *testing.T) {
 	c.Cloned = func(err error) { cloned <- err }
 	r := run(t, c)
 	r.await(protocol.StateConnected)
-	<-b.connects
+	take(t, b.connects)
 	b.send(&packets.Disconnect{ReasonCode: packets.DisconnectSessionTakenOver, Properties: &packets.Properties{}})
 	if s := r.await(protocol.StateOffline); !strings.Contains(s.Error, "another machine connected with this viewer's identity") {
 		t.Errorf("it says %q", s.Error)
 	}
-	<-cloned
+	take(t, cloned)
 	r.Kick() // news of a server are no reason to take it back
 	select {
 	case <-b.connects:
