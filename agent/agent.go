@@ -53,6 +53,8 @@ type Config struct {
 	Network config.Network
 	// Content says how content is fetched and kept.
 	Content config.Content
+	// Clock says whom the viewer asks for the time.
+	Clock config.Clock
 	// Page is the loopback "host:port" of the player page.
 	Page string
 	// WakePorts are the UDP ports on which magic packets are awaited.
@@ -163,6 +165,7 @@ func (a *Agent) openState() error {
 	}
 	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
 	a.follower = clock.NewFollower(a.clock, c.Log)
+	a.follower.SetServers("", c.Clock.Servers...)
 	for _, open := range []func() error{a.openIdentity, a.openContent, a.openSession, a.openWish} {
 		if err := open(); err != nil {
 			return err
@@ -292,7 +295,7 @@ func (a *Agent) followTime() {
 	if err != nil || !status.Up() {
 		return
 	}
-	a.follower.SetServers(net.JoinHostPort(host, fmt.Sprint(a.timePort(status.Server))))
+	a.follower.SetServers(net.JoinHostPort(host, fmt.Sprint(a.timePort(status.Server))), a.config.Clock.Servers...)
 }
 
 // timePort is the NTP port of the server at addr.

@@ -141,6 +141,7 @@ type watcher struct{ *Agent }
 func (w watcher) Run(ctx context.Context) error {
 	network.Watch(ctx, func() {
 		w.log.Debug("The network has changed")
+		w.follower.Kick()
 		if w.session.Status().Up() {
 			w.session.Check()
 		} else {

@@ -38,7 +38,7 @@ func (a *Agent) report() protocol.Reported {
 		Name:    a.name(),
 		Version: a.config.Version,
 		Started: a.started.UTC(),
-		Clock:   protocol.ClockStatus{Trust: c.Trust.String(), Offset: c.Offset.Seconds(), Error: c.Bound.Seconds(), Source: c.Source},
+		Clock:   protocol.ClockStatus{Trust: c.Trust.String(), Offset: c.Offset.Seconds(), Error: c.Bound.Seconds(), Source: c.Source, Frequency: c.Frequency * 1e6, Sources: a.timeSources()},
 		Playing: []protocol.Playing{},
 		Faults:  a.faults.list(),
 		Device:  a.device,
@@ -128,4 +128,16 @@ func describe(d device.Device) protocol.Device {
 		p.MACs = append(p.MACs, mac.String())
 	}
 	return p
+}
+
+// timeSources are the NTP servers that the viewer asks.
+func (a *Agent) timeSources() []protocol.ClockSource {
+	var list []protocol.ClockSource
+	for _, s := range a.follower.Sources() {
+		list = append(list, protocol.ClockSource{
+			Server: s.Server, Verdict: s.Verdict, Offset: s.Offset.Seconds(), Error: s.Bound.Seconds(),
+			RTT: s.RTT.Seconds(), Stratum: s.Stratum, Reach: int(s.Reach), Poll: s.Poll.Seconds(),
+		})
+	}
+	return list
 }

@@ -39,6 +39,7 @@ type file struct {
 	Network   lan    `toml:"network"`
 
 	Content content `toml:"content"`
+	Clock   clock   `toml:"clock"`
 }
 
 type lan struct {
@@ -90,6 +91,8 @@ type Config struct {
 	Network Network
 	// Content says how content is fetched and kept.
 	Content Content
+	// Clock says whom the viewer asks for the time.
+	Clock Clock
 }
 
 // Network says what the network asks of connections to servers.
@@ -198,6 +201,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Content, err = f.Content.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Clock, err = f.Clock.check(); err != nil {
 		return Config{}, err
 	}
 	for _, p := range f.Wake.Ports {

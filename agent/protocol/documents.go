@@ -120,16 +120,37 @@ type SessionStatus struct {
 // Up tells whether there is a session.
 func (s SessionStatus) Up() bool { return s.State == StateConnected || s.State == StateDegraded }
 
+// ClockSource is what an NTP server says, as a viewer sees it.
+type ClockSource struct {
+	Server string `json:"server"`
+	// Verdict says whether it is used, or why not.
+	Verdict string `json:"verdict"`
+	// Offset is what it says that the viewer's clock lacks, and Error the most by which it can be wrong, in seconds.
+	Offset float64 `json:"offset"`
+	Error  float64 `json:"error,omitempty"`
+	// RTT is the round trip of the last exchange, in seconds, Stratum the server's distance from a reference clock, and Reach the last eight
+	// questions as bits, 1 for one that was answered, the last one lowest.
+	RTT     float64 `json:"rtt,omitempty"`
+	Stratum int     `json:"stratum,omitempty"`
+	Reach   int     `json:"reach"`
+	// Poll is the time between questions, in seconds.
+	Poll float64 `json:"poll"`
+}
+
 // ClockStatus is the state of the viewer's clock.
 type ClockStatus struct {
 	// Trust is unset, saved, rtc, server or ntp.
 	Trust string `json:"trust"`
 	// Offset is what the agent adds to the system clock to get the time, in seconds.
 	Offset float64 `json:"offset"`
-	// Error bounds the error of the last measurement, in seconds; 0 while there is none.
+	// Error is the most by which the time can be wrong, in seconds, as long as the servers that it follows are right; 0 while it isn't measured.
 	Error float64 `json:"error,omitempty"`
+	// Frequency is by how much the machine's crystal is slow, in parts per million.
+	Frequency float64 `json:"frequency_ppm,omitempty"`
 	// Source is where the time comes from.
 	Source string `json:"source,omitempty"`
+	// Sources are the NTP servers that are asked.
+	Sources []ClockSource `json:"sources,omitempty"`
 }
 
 // ContentStatus is the state of the content on the viewer's disk.

@@ -24,7 +24,7 @@ import (
 	"vitrine/agent/protocol"
 	"vitrine/agent/server/media"
 	"vitrine/content/digest"
-	"vitrine/platform/clock"
+	"vitrine/platform/clock/sntp"
 )
 
 // Config says how to run a server.
@@ -71,7 +71,7 @@ type Server struct {
 	ready    chan struct{}
 
 	listener  net.Listener
-	time      *clock.Server
+	time      *sntp.Server
 	control   net.Listener
 	folder    *media.Folder
 	publisher *publisher
@@ -109,7 +109,7 @@ func (s *Server) open() (err error) {
 	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
 		return fmt.Errorf("session port: %w; another server may be running, or choose another address with --listen", err)
 	}
-	if s.time, err = clock.ListenSNTP(s.config.NTP, s.log); err != nil {
+	if s.time, err = sntp.Listen(s.config.NTP, s.log); err != nil {
 		return fmt.Errorf("%w; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose another with --ntp", err)
 	}
 	var created bool

@@ -1,7 +1,8 @@
 // Package clock keeps the best time that this machine can know, whether or not its own clock is right.
 //
-// It owns the offset between the machine's clock and the true time, how far that is to be trusted, and both ends of the
-// SNTP exchange that measures it (RFC 4330, RFC 5905). It never sets the system clock.
+// It owns two timelines on one counter that nobody sets: the time of day, for which the majority of the servers decides, and the time that playout
+// goes by, for which one server does, so that all screens agree even where that is wrong. It owns how far they are to be trusted, and what is
+// kept of them across a reboot. It never sets the system clock.
 package clock
 
 import (
@@ -9,6 +10,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"vitrine/platform/clock/counter"
 )
 
 // Trust says how far the time is to be believed; a higher value is better.
@@ -33,96 +36,85 @@ var trustNames = [...]string{"unset", "saved", "rtc", "server", "ntp"}
 // String is the word that the protocol uses.
 func (t Trust) String() string { return trustNames[t] }
 
-// Steps and rates of correction.
-const (
-	// stepLimit is the largest correction that is made gradually; a larger one is a step. It is the step threshold of RFC
-	// 5905.
-	stepLimit = 128 * time.Millisecond
-	// slewRate is how much of the elapsed time a gradual correction may add or take: the 500 ppm of RFC 5905.
-	slewRate = 500e-6
-	// serverStep is how far the time of a TLS server, which has a resolution of a second and travels in a header, must be
-	// away before it is believed against a plausible clock.
-	serverStep = 3 * time.Second
-)
+// serverStep is how far the time of a TLS server, which has a resolution of a second and travels in a header, must be away before it is believed against a
+// plausible clock.
+const serverStep = 3 * time.Second
 
 // A Clock gives the time. It is safe for concurrent use; make one with New.
 type Clock struct {
-	log   *slog.Logger
-	saved *savedTime
-
-	// base is a reading of the system clock with its monotonic part: raw time is base plus what has passed since by the
-	// monotonic clock, so that somebody who sets the system clock doesn't move ours.
-	base time.Time
+	log     *slog.Logger
+	saved   *savedTime
+	counter func() time.Duration
 
 	mu     sync.Mutex
 	trust  Trust
 	source string
-	bound  time.Duration
-	// offset is what raw time lacks at the moment slewFrom; slew is what is left to add gradually from there on.
-	offset   time.Duration
-	slew     time.Duration
-	slewFrom time.Time
-	last     time.Time
+	// civil is the time of day, playout that of the screens.
+	civil, playout timeline
+	// bound is the most by which civil can be wrong, once it was measured.
+	bound    func(at time.Duration) time.Duration
 	measured time.Time
+	// frequency is what is known of the counter.
+	frequency float64
+	known     bool
 }
 
 // Config says how to make a Clock.
 type Config struct {
 	// Build is when the program was built: no time before it is ever given. Zero means no such floor.
 	Build time.Time
-	// SavedFile keeps the last good time across reboots of machines that have no clock of their own; empty means don't.
+	// SavedFile keeps the last good time across reboots of machines that have no clock of their own, and how fast their crystal is; empty means don't.
 	SavedFile string
 	// Log gets trust changes and steps; nil means none.
 	Log *slog.Logger
+	// Counter gives elapsed time; nil means counter.Now.
+	Counter func() time.Duration
 }
 
 // New makes a clock that starts from the system clock, or from the last time saved if the system clock is behind that.
-func New(c Config) *Clock { return newAt(c, time.Now()) }
-
-func newAt(c Config, now time.Time) *Clock {
+func New(c Config) *Clock {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Clock{log: c.Log, saved: &savedTime{path: c.SavedFile}, base: now, slewFrom: now, trust: TrustRTC, source: "system clock"}
+	if c.Counter == nil {
+		c.Counter = counter.Now
+	}
+	now, at := time.Now(), c.Counter()
+	k := &Clock{log: c.Log, saved: &savedTime{path: c.SavedFile}, counter: c.Counter, trust: TrustRTC, source: "system clock"}
 	saved, err := k.saved.load()
 	if err != nil {
 		c.Log.Warn("The saved time can't be used; going on without it", "err", err)
 	}
+	k.frequency, k.known = saved.frequency()
+	start := now
 	switch {
-	case now.Before(c.Build) && saved.Before(c.Build):
-		k.offset, k.trust, k.source = c.Build.Sub(now), TrustUnset, "build date"
-	case now.Before(saved):
-		k.offset, k.trust, k.source = saved.Sub(now), TrustSaved, "last time saved"
+	case now.Before(c.Build) && saved.Time.Before(c.Build):
+		start, k.trust, k.source = c.Build, TrustUnset, "build date"
+	case now.Before(saved.Time):
+		start, k.trust, k.source = saved.Time, TrustSaved, "last time saved"
 	}
 	if k.trust != TrustRTC {
-		c.Log.Warn("The system clock is wrong; going on from the "+k.source+" until a server tells the time", "system", now.Round(0), "time", now.Add(k.offset).Round(0))
+		c.Log.Warn("The system clock is wrong; going on from the "+k.source+" until a server tells the time", "system", now.Round(0), "time", start.Round(0))
 	}
+	k.civil.jump(at, time.Duration(start.UnixNano())-at, k.frequency)
+	k.playout = k.civil
 	return k
 }
 
-// raw is the system clock as it was at the start, carried on by the monotonic clock.
-func (k *Clock) raw() time.Time { return k.base.Add(time.Since(k.base)) }
-
-// Now is the best time known. It never goes backwards except by a step, which is logged: at the first measurement, and
-// when a measurement is more than 128 ms away.
+// Now is the best time known. It never goes backwards except by a step, which is logged: at the first measurement, and when it is more than a second off
+// by then.
 func (k *Clock) Now() time.Time {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.at(k.raw())
-	if now.Before(k.last) {
-		return k.last
-	}
-	k.last = now
-	return now
+	return k.civil.now(k.counter())
 }
 
-// at is the time at a raw reading. k.mu is held.
-func (k *Clock) at(raw time.Time) time.Time { return raw.Add(k.offset + k.slewed(raw)) }
-
-// slewed is how much of the gradual correction has been made at a raw reading. k.mu is held.
-func (k *Clock) slewed(raw time.Time) time.Duration {
-	most := time.Duration(float64(raw.Sub(k.slewFrom)) * slewRate)
-	return min(max(k.slew, -most), most)
+// Playout is the time that screens go by: that of the one server that all of them follow, or what there is without it. The epoch changes when it steps;
+// within an epoch it never goes backwards.
+func (k *Clock) Playout() (now time.Time, epoch int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.playout.now(k.counter()), k.playout.epoch
 }
 
 // Trust is how far Now is to be believed.
@@ -137,8 +129,10 @@ type Status struct {
 	Trust Trust
 	// Offset is what the clock adds to the system clock.
 	Offset time.Duration
-	// Bound is the most by which the last measurement can be wrong; 0 if there was none.
+	// Bound is the most by which the time can be wrong, as long as the servers that it follows are right; 0 if it was never measured.
 	Bound time.Duration
+	// Frequency is how much the machine's counter lacks with every second, as a fraction.
+	Frequency float64
 	// Source is where the time comes from, in words or as "host:port".
 	Source string
 	// Measured is when it was last measured; zero if never.
@@ -149,8 +143,14 @@ type Status struct {
 func (k *Clock) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	at := k.counter()
+	s := Status{Trust: k.trust, Frequency: k.frequency, Source: k.source, Measured: k.measured}
 	// Against the system clock as it is now, not as it was at the start: somebody may have set it since.
-	return Status{Trust: k.trust, Offset: time.Until(k.at(k.raw()).Round(0)), Bound: k.bound, Source: k.source, Measured: k.measured}
+	s.Offset = time.Until(k.civil.now(at).Round(0))
+	if k.bound != nil {
+		s.Bound = k.bound(at) + k.civil.left(at).Abs()
+	}
+	return s
 }
 
 // ServerTime takes the time that a server, which has proved itself by TLS, has just given. It moves the clock only if
@@ -161,37 +161,35 @@ func (k *Clock) ServerTime(t time.Time, source string) {
 	if k.trust > TrustServer {
 		return
 	}
-	raw := k.raw()
-	if diff := t.Sub(k.at(raw)); diff.Abs() > serverStep {
-		k.step(raw, diff, source)
+	at := k.counter()
+	if diff := t.Sub(k.civil.now(at)); diff.Abs() > serverStep {
+		k.stepped(diff, source)
+		k.civil.jump(at, time.Duration(t.UnixNano())-at, k.frequency)
+		k.playout.jump(at, time.Duration(t.UnixNano())-at, k.frequency)
 	}
 	k.setTrust(TrustServer, source)
 }
 
-// measure takes a measured offset to raw time.
-func (k *Clock) measure(m Measurement) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	raw := k.raw()
-	diff := m.Offset - k.at(raw).Sub(raw)
-	if k.trust < TrustNTP || diff.Abs() > stepLimit {
-		k.step(raw, diff, m.Server)
-	} else {
-		k.offset += k.slewed(raw)
-		k.slew, k.slewFrom = diff, raw
-	}
-	k.bound, k.measured = m.RTT/2, raw.Add(m.Offset)
-	k.setTrust(TrustNTP, m.Server)
+// stepped says that the clock steps. k.mu is held.
+func (k *Clock) stepped(diff time.Duration, source string) {
+	k.log.Info(fmt.Sprintf("The clock was off by %v and is now set by the server", (-diff).Round(time.Millisecond)), "server", source)
 }
 
-// step changes the time at once. k.mu is held.
-func (k *Clock) step(raw time.Time, diff time.Duration, source string) {
-	if diff.Abs() > stepLimit {
-		k.log.Info(fmt.Sprintf("The clock was off by %v and is now set by the server", (-diff).Round(time.Millisecond)), "server", source)
+// steer takes what the servers say by now.
+func (k *Clock) steer(c choice) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at := k.counter()
+	civil := c.civil.extend(at)
+	if diff, stepped := k.civil.steer(at, civil.Offset, civil.Frequency, k.trust < TrustNTP); stepped {
+		k.stepped(diff, c.source)
 	}
-	k.offset += k.slewed(raw) + diff
-	k.slew, k.slewFrom = 0, raw
-	k.last = time.Time{}
+	playout := c.playout.extend(at)
+	k.playout.steer(at, playout.Offset, playout.Frequency, k.trust < TrustNTP)
+	k.frequency, k.known = civil.Frequency, true
+	k.bound = func(at time.Duration) time.Duration { return c.civil.extend(at).Bound }
+	k.measured = k.civil.now(at)
+	k.setTrust(TrustNTP, c.source)
 }
 
 // setTrust changes level and source. k.mu is held.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 
@@ -19,31 +20,42 @@ type savedTime struct{ path string }
 // document is the file's form.
 type document struct {
 	Time time.Time `json:"time"`
+	// Frequency is how much the machine's counter lacks with every second, in parts per million; nil if that isn't known.
+	Frequency *float64 `json:"frequency_ppm,omitempty"`
 }
 
-// load is the time saved last; zero if there is none.
-func (s *savedTime) load() (time.Time, error) {
+// frequency is the saved one as a fraction, if there is one that a crystal can have.
+func (d document) frequency() (f float64, ok bool) {
+	const most = 500
+	if d.Frequency == nil || math.Abs(*d.Frequency) > most {
+		return 0, false
+	}
+	return *d.Frequency / 1e6, true
+}
+
+// load is what was saved last; zero if there is nothing.
+func (s *savedTime) load() (d document, err error) {
 	if s.path == "" {
-		return time.Time{}, nil
+		return d, nil
 	}
 	data, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
+		return d, nil
 	}
 	if err != nil {
-		return time.Time{}, err
+		return d, err
 	}
-	var d document
 	if err := json.Unmarshal(data, &d); err != nil {
-		return time.Time{}, errors.New(s.path + ": " + err.Error())
+		return document{}, errors.New(s.path + ": " + err.Error())
 	}
-	return d.Time, nil
+	return d, nil
 }
 
-// store writes t.
-func (s *savedTime) store(t time.Time) error {
+// store writes it.
+func (s *savedTime) store(d document) error {
 	if s.path == "" {
 		return nil
 	}
-	return atomicfile.WriteJSON(s.path, document{t.UTC().Truncate(time.Second)}, 0o644)
+	d.Time = d.Time.UTC().Truncate(time.Second)
+	return atomicfile.WriteJSON(s.path, d, 0o644)
 }

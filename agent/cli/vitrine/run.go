@@ -210,7 +210,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 	a, err := agent.New(agent.Config{
 		Restart: restart,
 		Name:    c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
-		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content,
+		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {

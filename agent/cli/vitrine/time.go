@@ -3,13 +3,12 @@ package vitrine
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	"vitrine/agent/cli"
-	"vitrine/agent/protocol"
-	"vitrine/platform/clock"
+	"vitrine/agent/config"
+	"vitrine/platform/clock/counter"
+	"vitrine/platform/clock/sntp"
 )
 
 var timeCommand = cli.Command{
@@ -41,24 +40,27 @@ func showTime(ctx context.Context, env cli.Env, args []string) error {
 	if *samples < 1 || *samples > 100 {
 		return cli.Usagef("--samples %d: want 1 to 100", *samples)
 	}
-	server := rest[0]
-	if _, _, err := net.SplitHostPort(server); err != nil {
-		server = net.JoinHostPort(server, strconv.Itoa(protocol.NTPPort))
+	server, err := config.TimeServer(rest[0])
+	if err != nil {
+		return cli.Usagef("%v", err)
 	}
-	m, err := clock.Measure(ctx, server, *samples, nil)
+	m, err := sntp.Measure(ctx, server, *samples)
 	if err != nil {
 		return err
 	}
-	now := time.Now().Add(m.Offset).UTC()
+	best := m.Best
+	// The answer is about a counter; what the system clock lacks is the difference to that.
+	offset, bound := best.Offset()-(time.Duration(time.Now().UnixNano())-counter.Now()), best.RTT()/2
+	now := time.Now().Add(offset).UTC()
 	if *asJSON {
-		return cli.WriteJSON(env.Stdout, timeResult{server, m.Offset.Seconds(), (m.RTT / 2).Seconds(), m.RTT.Seconds(), m.Stratum, m.Samples, now})
+		return cli.WriteJSON(env.Stdout, timeResult{server, offset.Seconds(), bound.Seconds(), best.RTT().Seconds(), best.Stratum, m.Samples, now})
 	}
 	direction := "behind"
-	if m.Offset < 0 {
+	if offset < 0 {
 		direction = "ahead of"
 	}
 	fmt.Fprintf(env.Stdout, "This machine's clock is %v %s %s, give or take %v (%d of %d answers, stratum %d).\n",
-		m.Offset.Abs().Round(time.Microsecond), direction, server, (m.RTT / 2).Round(time.Microsecond), m.Samples, *samples, m.Stratum)
+		offset.Abs().Round(time.Microsecond), direction, server, bound.Round(time.Microsecond), m.Samples, *samples, best.Stratum)
 	fmt.Fprintf(env.Stdout, "The time there is %s.\n", now.Format("2006-01-02 15:04:05.000 MST"))
 	return nil
 }

@@ -42,6 +42,8 @@ const (
 	knownFrequency   = 8e-6
 	settledFrequency = 20e-6
 	settleTime       = 600.0
+	// badTime is after how many seconds of samples that contradict each other the crystal is taken to be worse than it should.
+	badTime = 300.0
 
 	// ageing is how fast the frequency of a crystal may change, per second: 0.5 ppb. A bound gets wider with the square of its age, so that old
 	// ones stop binding by themselves, soon on a network with small round trips and late on one with large ones.
@@ -61,6 +63,10 @@ const (
 	minSamples = 8
 	// misfit is how negative the gap may be, in seconds, before the oldest samples are taken to be of another line.
 	misfit = 50e-6
+	// restless is the time, in seconds, within which a second contradiction is taken for noise of the server, of which calm is what stays with each
+	// sample that fits.
+	restless = 3600.0
+	calm     = 0.995
 	// agreeing is how many samples in a row must agree to be believed against what is known, and alike how well, in seconds.
 	agreeing = 3
 	alike    = 1e-3
@@ -79,7 +85,10 @@ type Filter struct {
 	doubted      []point
 	// frequency is the running estimate, and near how far the search goes from it.
 	frequency, near float64
-	estimate        Estimate
+	// noise widens all bounds, in seconds: some servers' clocks tick coarsely, and don't say so. contradicted is when it was last contradicted.
+	noise        float64
+	contradicted time.Duration
+	estimate     Estimate
 }
 
 // New makes a filter for a counter of which the frequency is known from earlier (a fraction: 1e-6 is 1 ppm), or not.
@@ -141,10 +150,15 @@ func (f *Filter) Add(s Sample) Verdict {
 		if f.doubted = append(f.doubted, p); !f.agree() {
 			return Doubted
 		}
-		f.points, verdict = f.doubted, Stepped
-		f.rebase()
+		before := f.estimate.Extend(s.At).Offset
+		f.restart()
+		verdict = Stepped
+		f.contradiction(s.At, (s.Min + (s.Max-s.Min)/2 - before).Abs().Seconds())
 	} else {
 		f.points = append(f.points, p)
+		if f.noise *= calm; f.noise < slack {
+			f.noise = 0
+		}
 	}
 	f.doubted = nil
 	f.fit()
@@ -181,8 +195,18 @@ func (f *Filter) agree() bool {
 	return low <= high
 }
 
-// rebase lets points count from the first of those that are left.
-func (f *Filter) rebase() {
+// contradiction notes that samples contradict each other by so many seconds. A server that steps does that once.
+func (f *Filter) contradiction(at time.Duration, by float64) {
+	const most = 0.1
+	if f.contradicted > 0 && (at-f.contradicted).Seconds() < restless {
+		f.noise = max(f.noise, min(by, most)/2)
+	}
+	f.contradicted = at
+}
+
+// restart begins anew with the doubted samples, and lets points count from the first of them.
+func (f *Filter) restart() {
+	f.points = f.doubted
 	first := f.points[0]
 	at, offset := first.at, first.min+(first.max-first.min)/2
 	f.origin += seconds(at)
@@ -201,7 +225,7 @@ func (f *Filter) fit() {
 	f.forget(now)
 	w := f.window(now, ageing)
 	frequency, gap := w.best(f.frequency, f.near)
-	if gap < -misfit {
+	if gap < -misfit && len(f.points) >= minSamples && now-f.points[0].at > badTime {
 		if other, wider := w.best(0, maxFrequency); wider > gap {
 			frequency, gap = other, wider
 		}
@@ -210,6 +234,9 @@ func (f *Filter) fit() {
 		f.points = f.points[1:]
 		w = f.window(now, ageing)
 		frequency, gap = w.best(f.frequency, f.near)
+	}
+	if gap < -misfit {
+		f.contradiction(f.origin+seconds(now), -gap)
 	}
 	f.frequency = w.nearest(frequency, gap, f.frequency)
 	low, high := w.edges(f.frequency)

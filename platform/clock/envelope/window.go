@@ -19,7 +19,7 @@ func (f *Filter) window(now, ageing float64) *window {
 	w := &window{age: all[:n], min: all[n : 2*n], max: all[2*n:]}
 	for i, p := range f.points {
 		age := now - p.at
-		wide := ageing * age * age / 2
+		wide := ageing*age*age/2 + f.noise
 		w.age[i], w.min[i], w.max[i] = age, p.min-wide, p.max+wide
 	}
 	if n >= robustFrom {

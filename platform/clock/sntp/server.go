@@ -1,4 +1,8 @@
-package clock
+// Package sntp has both ends of one exchange of time over the network: question and answer of NTP (RFC 5905), as its simple form has them (RFC 4330).
+//
+// It owns the packets, what of them is believed, and when they came. It keeps nothing from one exchange to the next, and knows no better time than
+// what one server says.
+package sntp
 
 import (
 	"context"
@@ -42,8 +46,8 @@ type Server struct {
 	ready chan struct{}
 }
 
-// ListenSNTP opens a UDP port, such as ":123" or "127.0.0.1:0". log may be nil.
-func ListenSNTP(addr string, log *slog.Logger) (*Server, error) {
+// Listen opens a UDP port, such as ":123" or "127.0.0.1:0". log may be nil.
+func Listen(addr string, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
