@@ -83,7 +83,7 @@ func (s *source) took(a sntp.Answer, err error) (wait time.Duration, fresh bool)
 		s.interval, s.steady = s.least, 0
 	case verdict == envelope.Stepped || known && !expected:
 		s.interval, s.steady = max(s.least, s.interval/2), 0
-	default:
+	case s.left == 0: // a burst is over before a crystal can show how it runs
 		s.steady++
 	}
 	if s.left > 0 {

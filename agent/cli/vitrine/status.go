@@ -97,6 +97,11 @@ func writeStatus(w io.Writer, s agent.Status) {
 		line("Code", "%s: compare it with the one at the site", s.Pairing)
 	}
 	line("Clock", "%s", clockLine(s.Clock))
+	for _, source := range s.Clock.Sources {
+		if len(s.Clock.Sources) > 1 || s.Clock.Trust != "ntp" {
+			line("", "%s", timeSourceLine(source))
+		}
+	}
 	line("Content", "%s", contentLine(s.Content))
 	for i, p := range s.Playing {
 		name := ""
@@ -109,6 +114,13 @@ func writeStatus(w io.Writer, s agent.Status) {
 		line("FAULT", "%s (since %s)", f.Message, f.Since.Local().Format(time.DateTime))
 	}
 	line("Page", "%s", s.Page)
+}
+
+func timeSourceLine(s protocol.ClockSource) string {
+	if s.Error == 0 {
+		return fmt.Sprintf("%s: %s", s.Server, s.Verdict)
+	}
+	return fmt.Sprintf("%s: %s (differs by %.3f ms, ± %.3f ms; stratum %d, asked every %.0f s)", s.Server, s.Verdict, s.Offset*1e3, s.Error*1e3, s.Stratum, s.Poll)
 }
 
 func clockLine(c protocol.ClockStatus) string {
