@@ -251,7 +251,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}, timeServer{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

@@ -129,15 +129,3 @@ func describe(d device.Device) protocol.Device {
 	}
 	return p
 }
-
-// timeSources are the NTP servers that the viewer asks.
-func (a *Agent) timeSources() []protocol.ClockSource {
-	var list []protocol.ClockSource
-	for _, s := range a.follower.Sources() {
-		list = append(list, protocol.ClockSource{
-			Server: s.Server, Verdict: s.Verdict, Offset: s.Offset.Seconds(), Error: s.Bound.Seconds(),
-			RTT: s.RTT.Seconds(), Stratum: s.Stratum, Reach: int(s.Reach), Poll: s.Poll.Seconds(),
-		})
-	}
-	return list
-}

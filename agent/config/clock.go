@@ -12,12 +12,15 @@ import (
 // clock is the form of [clock].
 type clock struct {
 	Servers []string `toml:"servers"`
+	Serve   int      `toml:"serve"`
 }
 
 // Clock says whom the viewer asks for the time.
 type Clock struct {
 	// Servers are "host:port" addresses of NTP servers, beside the server of the session.
 	Servers []string
+	// Serve is the UDP port where neighbours may ask this viewer for the time; 0 is none.
+	Serve uint16
 }
 
 // maxTimeServers bounds the number of servers: more don't make the time better.
@@ -37,6 +40,10 @@ func (c clock) check() (checked Clock, err error) {
 		}
 		checked.Servers = append(checked.Servers, addr)
 	}
+	if c.Serve < 0 || c.Serve > 65535 {
+		return Clock{}, fmt.Errorf("clock.serve: %d is not a port; want 1 to 65535, usually %d, or 0 for none", c.Serve, protocol.NTPPort)
+	}
+	checked.Serve = uint16(c.Serve)
 	return checked, nil
 }
 

@@ -109,7 +109,7 @@ func (s *Server) open() (err error) {
 	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
 		return fmt.Errorf("session port: %w; another server may be running, or choose another address with --listen", err)
 	}
-	if s.time, err = sntp.Listen(s.config.NTP, s.log); err != nil {
+	if s.time, err = sntp.Listen(s.config.NTP, nil, s.log); err != nil {
 		return fmt.Errorf("%w; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose another with --ntp", err)
 	}
 	var created bool

@@ -135,7 +135,7 @@ func TestFollowsChrony(t *testing.T) {
 // serveTime runs our server on loopback until the test ends.
 func serveTime(t *testing.T) int {
 	t.Helper()
-	s, err := sntp.Listen("127.0.0.1:0", nil)
+	s, err := sntp.Listen("127.0.0.1:0", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestServesChrony(t *testing.T) {
 // ntpdig, of NTPsec, too.
 func TestServesNtpdig(t *testing.T) {
 	program := need(t, "ntpdig")
-	s, err := sntp.Listen("127.0.0.123:123", nil)
+	s, err := sntp.Listen("127.0.0.123:123", nil, nil)
 	if err != nil {
 		t.Skipf("ntpdig asks on port 123 only: %v", err)
 	}

@@ -243,6 +243,26 @@ func (f *Follower) forget() {
 	}
 }
 
+// Reference is the time as a server for neighbours gives it, one stratum further from the reference clock than the source that it comes from. Its stratum is 0 before
+// the clock was measured: a viewer gives no time that it doesn't know.
+func (f *Follower) Reference() sntp.Reference {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := f.clock
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(f.sources, func(s *source) bool { return s.name == k.source })
+	if k.trust < TrustNTP || i < 0 {
+		return sntp.Reference{}
+	}
+	s, at := f.sources[i], k.counter()
+	return sntp.Reference{
+		Time: k.civil.now(at), Stratum: s.last.Stratum + 1, Leap: s.last.Leap, RefID: refID(s.asked), RefTime: k.measured,
+		// What the estimate may be off by is in the dispersion, with half of the way to the source.
+		RootDelay: s.last.RootDelay, RootDispersion: s.last.RootDispersion + k.bound(at) - s.last.RootDistance() + k.civil.left(at).Abs(),
+	}
+}
+
 // A SourceStatus is what is known of one source.
 type SourceStatus struct {
 	// Server is its "host:port"; Designated is true for the one that playout follows.

@@ -2,6 +2,8 @@ package clock
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -159,6 +161,21 @@ func (s *source) line() (l line, ok bool) {
 
 // spread keeps a fleet from asking in step.
 func spread(d time.Duration) time.Duration { return d - rand.N(d/20+1) }
+
+// refID is what a server that follows another says of it: its IPv4 address, or the first four bytes of the MD5 hash of its IPv6 address (RFC 5905, section 7.3).
+func refID(addr string) uint32 {
+	a, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return 0
+	}
+	if ip := a.Addr().Unmap(); ip.Is4() {
+		b := ip.As4()
+		return binary.BigEndian.Uint32(b[:])
+	}
+	b := a.Addr().As16()
+	sum := md5.Sum(b[:]) // no secret: the standard's way to make it short
+	return binary.BigEndian.Uint32(sum[:])
+}
 
 // resolve gives an address behind a "host:port".
 func resolve(ctx context.Context, name string) (string, error) {

@@ -116,13 +116,6 @@ func writeStatus(w io.Writer, s agent.Status) {
 	line("Page", "%s", s.Page)
 }
 
-func timeSourceLine(s protocol.ClockSource) string {
-	if s.Error == 0 {
-		return fmt.Sprintf("%s: %s", s.Server, s.Verdict)
-	}
-	return fmt.Sprintf("%s: %s (differs by %.3f ms, ± %.3f ms; stratum %d, asked every %.0f s)", s.Server, s.Verdict, s.Offset*1e3, s.Error*1e3, s.Stratum, s.Poll)
-}
-
 func clockLine(c protocol.ClockStatus) string {
 	switch c.Trust {
 	case "ntp":

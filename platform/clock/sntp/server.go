@@ -23,39 +23,64 @@ const (
 	modeClient = 3
 	modeServer = 4
 
-	// localStratum is what a server says that follows nothing but its machine's clock: far from the reference, so that
-	// a viewer with a better server prefers that one.
-	localStratum = 10
+	// LocalStratum is what a server says that follows nothing but its machine's clock: far from the reference, so that a viewer with a better server
+	// prefers that one.
+	LocalStratum = 10
+	// localRefID is the code for a local clock, as in RFC 5905, figure 12.
+	localRefID = 0x4C4F434C // "LOCL"
+	// localDispersion is what a local clock may well be off.
+	localDispersion = time.Second / 64
 	// precision is log2 of the clock's resolution in seconds: about a microsecond.
 	precision = -20
-	// refID is the code for a local clock, as in RFC 5905, figure 12.
-	refID = 0x4C4F434C // "LOCL"
-	// rootDispersion is 1/64 s in the 16.16 short format: what a local clock may well be off.
-	rootDispersion = 1 << 10
 )
 
 // ntpEpoch is second 0 of NTP era 0 in Unix time (RFC 5905, section 6).
 const ntpEpoch = -2208988800
 
-// A Server answers SNTP requests (RFC 4330, section 6) from the machine's clock. It keeps no state for its clients, and an
-// answer is never longer than the request, so that it is of no use for attacks by reflection.
-type Server struct {
-	conn  net.PacketConn
-	log   *slog.Logger
-	now   func() time.Time
-	ready chan struct{}
+// A Reference is the time that a server gives, and what it says of itself.
+type Reference struct {
+	// Time is the time now.
+	Time time.Time
+	// Stratum is the server's distance from a reference clock, 1 to 15; 0 means that it knows no time, and it doesn't answer.
+	Stratum int
+	// Leap announces a leap second, as in Answer.
+	Leap int
+	// RefID and RefTime say what it follows, and when it last heard of that.
+	RefID   uint32
+	RefTime time.Time
+	// RootDelay is the round trip to the reference clock, RootDispersion what may have been added to the error on the way.
+	RootDelay, RootDispersion time.Duration
 }
 
-// Listen opens a UDP port, such as ":123" or "127.0.0.1:0". log may be nil.
-func Listen(addr string, log *slog.Logger) (*Server, error) {
+// Local is the reference of a server that follows nothing but its machine's clock.
+func Local() Reference {
+	now := time.Now()
+	return Reference{Time: now, Stratum: LocalStratum, RefID: localRefID, RefTime: now, RootDispersion: localDispersion}
+}
+
+// A Server answers SNTP requests (RFC 4330, section 6). An answer is never longer than the request, and who asks too often gets none, so that it is of no use for attacks
+// by reflection.
+type Server struct {
+	conn      net.PacketConn
+	log       *slog.Logger
+	reference func() Reference
+	limits    limits
+	ready     chan struct{}
+}
+
+// Listen opens a UDP port, such as ":123" or "127.0.0.1:0". reference gives the time; nil means Local. log may be nil.
+func Listen(addr string, reference func() Reference, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if reference == nil {
+		reference = Local
 	}
 	conn, err := net.ListenPacket("udp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("time service: %w", err)
 	}
-	return &Server{conn: conn, log: log, now: time.Now, ready: make(chan struct{})}, nil
+	return &Server{conn: conn, log: log, reference: reference, ready: make(chan struct{})}, nil
 }
 
 // Addr is the address that the server listens on.
@@ -81,7 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var request [packetSize + 1024]byte
 	for {
 		n, peer, err := s.conn.ReadFrom(request[:])
-		received := s.now()
+		received := s.reference()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -98,7 +123,14 @@ func (s *Server) Run(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		putTime(answer[40:], s.now())
+		switch s.limits.judge(peer.(*net.UDPAddr).AddrPort().Addr(), time.Now()) {
+		case refused:
+			continue
+		case warned:
+			kiss(answer[:])
+		default:
+			putTime(answer[40:], s.reference().Time)
+		}
 		if _, err := s.conn.WriteTo(answer[:], peer); err != nil {
 			s.log.Debug("A time request could not be answered", "peer", peer, "err", err)
 		}
@@ -106,26 +138,42 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // reply makes the answer to a request, all but its transmit timestamp; ok is false for what isn't a client's request of
-// version 3 or 4.
-func reply(request []byte, received time.Time) (answer [packetSize]byte, ok bool) {
-	if len(request) < packetSize {
+// version 3 or 4, and if there is no time.
+func reply(request []byte, r Reference) (answer [packetSize]byte, ok bool) {
+	if len(request) < packetSize || r.Stratum < 1 || r.Stratum > 15 {
 		return answer, false
 	}
 	version := request[0] >> 3 & 7
 	if request[0]&7 != modeClient || version < 3 || version > 4 {
 		return answer, false
 	}
-	answer[0] = version<<3 | modeServer
-	answer[1] = localStratum
+	answer[0] = byte(r.Leap&3)<<6 | version<<3 | modeServer
+	answer[1] = byte(r.Stratum)
 	answer[2] = request[2]
 	p := int8(precision)
 	answer[3] = byte(p)
-	binary.BigEndian.PutUint32(answer[8:], rootDispersion)
-	binary.BigEndian.PutUint32(answer[12:], refID)
-	putTime(answer[16:], received)
+	putShort(answer[4:], r.RootDelay)
+	putShort(answer[8:], r.RootDispersion)
+	binary.BigEndian.PutUint32(answer[12:], r.RefID)
+	putTime(answer[16:], r.RefTime)
 	copy(answer[24:32], request[40:48])
-	putTime(answer[32:], received)
+	putTime(answer[32:], r.Time)
 	return answer, true
+}
+
+// kiss makes an answer one that asks for fewer questions (RFC 5905, section 7.4).
+func kiss(answer []byte) {
+	answer[0] |= 3 << 6
+	answer[1] = 0
+	copy(answer[12:16], "RATE")
+	copy(answer[40:48], answer[32:40])
+}
+
+// putShort writes a time in the short format of 16 bits of seconds and 16 of their fraction, rounded up.
+func putShort(b []byte, d time.Duration) {
+	const most = 1<<16*time.Second - 1
+	v := (uint64(min(max(d, 0), most))<<16 + uint64(time.Second) - 1) / uint64(time.Second)
+	binary.BigEndian.PutUint32(b, uint32(min(v, 1<<32-1)))
 }
 
 // putTime writes a 64-bit NTP timestamp: 32 bits of seconds, which wrap at the era's end, and 32 of their fraction.

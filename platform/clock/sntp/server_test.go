@@ -3,6 +3,7 @@ package sntp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -12,11 +13,14 @@ import (
 // serve starts an SNTP server on loopback whose clock is off by offset.
 func serve(t *testing.T, offset time.Duration) string {
 	t.Helper()
-	s, err := Listen("127.0.0.1:0", nil)
+	s, err := Listen("127.0.0.1:0", func() Reference {
+		r := Local()
+		r.Time, r.RefTime = r.Time.Add(offset), r.RefTime.Add(offset)
+		return r
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.now = func() time.Time { return time.Now().Add(offset) }
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -40,7 +44,7 @@ func TestMeasureAgainstOwnServer(t *testing.T) {
 		}
 		a := m.Best
 		got := a.Offset() - apart()
-		if (got-offset).Abs() > a.RTT()/2+time.Millisecond || m.Samples != 4 || a.Stratum != localStratum {
+		if (got-offset).Abs() > a.RTT()/2+time.Millisecond || m.Samples != 4 || a.Stratum != LocalStratum {
 			t.Errorf("%+v: offset %v, want %v", m, got, offset)
 		}
 	}
@@ -62,16 +66,16 @@ func TestMeasureSaysWhoDoesntAnswer(t *testing.T) {
 func TestServerIgnoresWhatIsNoRequest(t *testing.T) {
 	valid := make([]byte, packetSize)
 	valid[0] = 4<<3 | modeClient
-	if _, ok := reply(valid, time.Now()); !ok {
+	if _, ok := reply(valid, Local()); !ok {
 		t.Error("a request was refused")
 	}
 	for name, first := range map[string]byte{"an answer": 4<<3 | modeServer, "version 1": 1<<3 | modeClient, "control": 2<<3 | 6, "broadcast": 4<<3 | 5} {
 		valid[0] = first
-		if _, ok := reply(valid, time.Now()); ok {
+		if _, ok := reply(valid, Local()); ok {
 			t.Errorf("%s was answered", name)
 		}
 	}
-	if _, ok := reply(valid[:47], time.Now()); ok {
+	if _, ok := reply(valid[:47], Local()); ok {
 		t.Error("a short packet was answered")
 	}
 }
@@ -80,7 +84,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte{0x23, 0, 6, 0xec})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// No answer may be longer than its request: that would make the server a tool for attacks.
-		if _, ok := reply(b, time.Unix(1, 0)); ok && packetSize > len(b) {
+		if _, ok := reply(b, Reference{Time: time.Unix(1, 0), Stratum: 1}); ok && packetSize > len(b) {
 			t.Errorf("a request of %d bytes was answered", len(b))
 		}
 	})
@@ -88,7 +92,76 @@ func FuzzReply(f *testing.F) {
 
 func TestListenSaysWhichPort(t *testing.T) {
 	addr := netip.MustParseAddrPort(serve(t, 0))
-	if _, err := Listen(addr.String(), nil); err == nil {
+	if _, err := Listen(addr.String(), nil, nil); err == nil {
 		t.Error("two servers on one port")
+	}
+}
+
+// What a server says of itself arrives as it was said, and one that knows no time says nothing.
+func TestReferenceIsSaid(t *testing.T) {
+	r := Reference{
+		Time: time.Now(), Stratum: 3, Leap: 1, RefID: 0x0A000005, RefTime: time.Now().Add(-time.Minute),
+		RootDelay: 20 * time.Millisecond, RootDispersion: 3 * time.Millisecond,
+	}
+	s, err := Listen("127.0.0.1:0", func() Reference {
+		now := r
+		now.Time = time.Now()
+		return now
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	a, err := Exchange(ctx, s.Addr().String())
+	cancel()
+	if failed := <-done; err != nil || failed != nil {
+		t.Fatal(err, failed)
+	}
+	const grain = time.Second / (1 << 16)
+	if a.Stratum != r.Stratum || a.Leap != r.Leap || a.RefID != r.RefID || a.RefTime.Sub(r.RefTime).Abs() > time.Microsecond ||
+		a.RootDelay < r.RootDelay || a.RootDelay > r.RootDelay+grain || a.RootDispersion < r.RootDispersion || a.RootDispersion > r.RootDispersion+grain {
+		t.Errorf("%+v was said, and %+v arrived", r, a)
+	}
+	request := make([]byte, packetSize)
+	request[0] = 4<<3 | modeClient
+	if _, ok := reply(request, Reference{Time: time.Now()}); ok {
+		t.Error("it answers without a time")
+	}
+}
+
+// Who asks too often is asked to stop, once a second, and then gets nothing; others are answered all the same.
+func TestLimits(t *testing.T) {
+	var l limits
+	now := time.Now()
+	greedy, modest := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fe80::1%eth0")
+	count := map[judgement]int{}
+	for i := range 10000 {
+		count[l.judge(greedy, now.Add(time.Duration(i)*time.Millisecond))]++
+	}
+	if count[allowed] > burstPerAddress+11*perAddress || count[warned] > 11 || count[warned] < 5 || count[refused] < 5000 {
+		t.Errorf("%v", count)
+	}
+	if got := l.judge(modest, now.Add(10*time.Second)); got != allowed {
+		t.Errorf("another: %v", got)
+	}
+	for i := range 3 * maxAddresses {
+		l.judge(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), now)
+	}
+	if len(l.asked) > maxAddresses {
+		t.Errorf("%d are remembered", len(l.asked))
+	}
+}
+
+// An answer that asks for fewer questions is understood by our client.
+func TestKiss(t *testing.T) {
+	_, err := Exchange(t.Context(), hostile(t, func(request []byte) [][]byte {
+		answer, _ := reply(request, Local())
+		kiss(answer[:])
+		return [][]byte{answer[:]}
+	}))
+	if k, ok := errors.AsType[*KissError](err); !ok || k.Code != "RATE" {
+		t.Errorf("%v", err)
 	}
 }
