@@ -86,7 +86,7 @@ func TestMistakesChangeNothing(t *testing.T) {
 		"no command":                {"vitrine", nil, 2, []string{"discover", "status"}},
 		"no viewer runs":            {"vitrine", []string{"status", "--page", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "vitrine run"}},
 		"status of something else":  {"vitrine", []string{"status", "--page", addr}, 1, []string{addr}},
-		"no NTP server":             {"vitrine", []string{"time", "--samples", "1", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1"}},
+		"no NTP server":             {"vitrine", []string{"time", "--samples", "1", "--server", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1"}},
 		"bad MAC":                   {"vitrine", []string{"wake", "00:11:22"}, 2, []string{"00:11:22"}},
 	} {
 		t.Run(name, func(t *testing.T) {

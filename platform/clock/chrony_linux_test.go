@@ -133,7 +133,7 @@ func TestFollowsChrony(t *testing.T) {
 }
 
 // serveTime runs our server on loopback until the test ends.
-func serveTime(t *testing.T) int {
+func serveTime(t testing.TB) int {
 	t.Helper()
 	s, err := sntp.Listen("127.0.0.1:0", nil, nil)
 	if err != nil {
