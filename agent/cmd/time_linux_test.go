@@ -3,6 +3,7 @@ package cmd_test
 import (
 	"encoding/json"
 	"math"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -56,5 +57,25 @@ func TestTimeOfNeighbours(t *testing.T) {
 	}
 	if out := taker.vitrine("time", "--server", "10.77.0.2", "--samples", "2"); !strings.Contains(out, "(2 of 2 answers, stratum 11)") {
 		t.Errorf("it says\n%s", out)
+	}
+	watching := exec.Command(taker.prefix()[0], append(taker.prefix()[1:], program("vitrine"), "time", "--watch", "--json")...)
+	out, err := watching.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watching.Start(); err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(out)
+	for range 2 {
+		if err := decoder.Decode(&c); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := watching.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	if err := watching.Wait(); err != nil {
+		t.Errorf("after Ctrl-C: %v", err)
 	}
 }

@@ -1,6 +1,8 @@
 package clock
 
 import (
+	"context"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"vitrine/platform/clock/envelope"
+	"vitrine/platform/clock/sntp"
 )
 
 var build = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
@@ -155,5 +158,47 @@ func TestChoose(t *testing.T) {
 		if c.civil.Offset != test.civil || c.playout.Offset != test.playout || c.agreed != test.agreed || wrong != test.falsetickers {
 			t.Errorf("%s: %v and %v, agreed %v, %d falsetickers", test.name, c.civil.Offset, c.playout.Offset, c.agreed, wrong)
 		}
+	}
+}
+
+// A name is resolved, an address is taken as it is, also one of IPv6 with a zone.
+func TestResolve(t *testing.T) {
+	for name, want := range map[string]string{"10.0.0.5:123": "10.0.0.5:123", "[fe80::1%eth0]:123": "[fe80::1%eth0]:123"} {
+		if got, err := resolve(t.Context(), name); got != want || err != nil {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
+	}
+	got, err := resolve(t.Context(), "localhost:123")
+	if a, failed := netip.ParseAddrPort(got); err != nil || failed != nil || !a.Addr().IsLoopback() || a.Port() != 123 {
+		t.Errorf("localhost: %q, %v", got, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := resolve(ended, "no.such.host.invalid:123"); err == nil {
+		t.Error("a name that isn't there was resolved")
+	}
+}
+
+// The reference is the address of IPv4, and the start of the MD5 hash of one of IPv6 (that of ::1 was computed by another program).
+func TestRefID(t *testing.T) {
+	for addr, want := range map[string]uint32{"10.0.0.5:123": 0x0A000005, "[::ffff:10.0.0.5]:123": 0x0A000005, "[::1]:123": 0xCF404DC8, "": 0} {
+		if got := refID(addr); got != want {
+			t.Errorf("%s: %08x, want %08x", addr, got, want)
+		}
+	}
+}
+
+// A server that wants to be left alone is, whatever happens to the network.
+func TestKissHolds(t *testing.T) {
+	f := NewFollower(New(Config{}), nil)
+	f.SetServers("10.0.0.5:123")
+	s := f.sources[0]
+	if wait, _ := s.took(sntp.Answer{}, &sntp.KissError{Code: "DENY"}); wait < denied*9/10 {
+		t.Errorf("asked again after %v", wait)
+	}
+	f.Kick()
+	f.forget()
+	if s.left != 0 || len(s.wake) != 0 {
+		t.Errorf("a burst of %d, woken %d times", s.left, len(s.wake))
 	}
 }

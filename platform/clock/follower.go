@@ -118,8 +118,10 @@ func (f *Follower) Run(ctx context.Context) error {
 				f.forget()
 			}
 			if now := f.apart(); (now - apart).Abs() > jumpLimit {
-				f.log.Info("Somebody set the system clock; the time of this viewer goes on", "by", (now - apart).Round(time.Millisecond))
+				// Or the machine stood still without knowing it, as virtual ones do. The servers tell which.
+				f.log.Info("Somebody set the system clock, or this machine stood still: asking for the time again", "by", (now - apart).Round(time.Millisecond))
 				apart = now
+				f.again()
 			}
 		}
 	}
@@ -215,7 +217,7 @@ func (f *Follower) took(s *source, a sntp.Answer, err error) time.Duration {
 	return wait
 }
 
-// choose chooses among those who have said something and can still be reached; if that is nobody, among all. f.mu is held.
+// choose chooses among those who have said something and can still be reached; there is at least one, who has just answered. f.mu is held.
 func (f *Follower) choose(at time.Duration) choice {
 	var voters []voter
 	var from []*source
@@ -231,6 +233,15 @@ func (f *Follower) choose(at time.Duration) choice {
 		from[i].verdict = v.verdict
 	}
 	return c
+}
+
+// again asks all sources in a burst.
+func (f *Follower) again() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.sources {
+		s.again()
+	}
 }
 
 // forget starts all estimates anew, with the frequencies that are known.

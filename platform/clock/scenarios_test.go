@@ -97,7 +97,10 @@ func (s *simulated) exchange(ctx context.Context) (sntp.Answer, error) {
 	}
 	received := w.counter()
 	unix := time.Duration(at.UnixNano())
-	return sntp.Answer{At: received, Min: unix - received - s.precision, Max: unix - sent + s.precision, Time: at, Stratum: 2, RootDispersion: s.root}, nil
+	return sntp.Answer{
+		At: received, Min: unix - received - s.precision, Max: unix - sent + s.precision,
+		Reference: sntp.Reference{Time: at, Stratum: 2, RootDispersion: s.root},
+	}, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -163,8 +166,8 @@ type scenario struct {
 	run, settled, most time.Duration
 	// attacked is true where the bound needn't hold, since the majority lies.
 	attacked bool
-	// trust is what is reached; TrustNTP if it isn't given.
-	trust Trust
+	// unmeasured is true where the time can't be known.
+	unmeasured bool
 	// playout is by how much playout may differ from the designated server's time, if that is to be looked at.
 	playout time.Duration
 	// questions is the most that the servers may be asked, all together.
@@ -215,7 +218,7 @@ var scenarios = []scenario{
 			}
 		})
 	}},
-	{name: "nobody answers", designated: "a", run: time.Hour, settled: time.Hour, most: 25 * time.Hour, attacked: true, trust: TrustUnset, questions: 100, setup: func(w *world) {
+	{name: "nobody answers", designated: "a", run: time.Hour, settled: time.Hour, most: 25 * time.Hour, attacked: true, unmeasured: true, questions: 100, setup: func(w *world) {
 		w.add("a", func(s *simulated) { s.fails = func(int) error { return errors.New("unreachable") } })
 	}},
 	{name: "the first answers are missing", designated: "a", run: time.Hour, settled: 5 * time.Minute, most: ms, setup: func(w *world) {
@@ -296,7 +299,7 @@ var scenarios = []scenario{
 			}
 		})
 	}},
-	{name: "it refuses", designated: "a", run: 6 * time.Hour, settled: 6 * time.Hour, most: 25 * time.Hour, attacked: true, trust: TrustUnset, questions: 8, setup: func(w *world) {
+	{name: "it refuses", designated: "a", run: 6 * time.Hour, settled: 6 * time.Hour, most: 25 * time.Hour, attacked: true, unmeasured: true, questions: 8, setup: func(w *world) {
 		w.add("a", func(s *simulated) { s.fails = func(int) error { return &sntp.KissError{Code: "DENY"} } })
 	}},
 	{name: "it refuses, and another doesn't", designated: "a", others: []string{"b"}, run: time.Hour, settled: 10 * time.Second, most: 2 * ms, setup: func(w *world) {
@@ -319,6 +322,13 @@ var scenarios = []scenario{
 	}, check: func(t *testing.T, w *world, f *Follower) {
 		if off := f.clock.Now().Sub(w.truth()); off.Abs() > ms {
 			t.Errorf("off by %v", off)
+		}
+	}},
+	{name: "the machine stands still, and doesn't know it", designated: "a", run: time.Hour + 10*time.Second, settled: time.Minute, most: 20*time.Second + ms, attacked: true, setup: func(w *world) {
+		time.AfterFunc(time.Hour, func() { w.lost.Store(int64(20 * time.Second)) })
+	}, check: func(t *testing.T, w *world, f *Follower) {
+		if off := f.clock.Now().Sub(w.truth()); off.Abs() > ms {
+			t.Errorf("ten seconds later still off by %v", off)
 		}
 	}},
 	{name: "a pair of servers behind one address, 5 ms apart", designated: "a", run: 2 * time.Hour, settled: time.Minute, most: 6 * ms, attacked: true, setup: func(w *world) {
@@ -394,14 +404,10 @@ func (s scenario) test(t *testing.T) {
 	for _, server := range w.servers {
 		asked += int(server.asked.Load())
 	}
-	want := s.trust
-	if want == TrustUnset && s.trust == TrustUnset && !s.attacked {
-		want = TrustNTP
-	}
 	said := fmt.Sprintf("off by %v at most, playout by %v; %d questions; %d outside the bound", worst, worstPlayout, asked, outside)
 	t.Log(said)
-	if trust := k.Trust(); s.trust == TrustUnset && !s.attacked && trust != want {
-		t.Errorf("trust %v, want %v", trust, want)
+	if trust := k.Trust(); (trust == TrustNTP) == s.unmeasured {
+		t.Errorf("trust %v", trust)
 	}
 	if worst > s.most || outside > 0 || s.playout > 0 && worstPlayout > s.playout || s.questions > 0 && asked > s.questions {
 		t.Errorf("%s; want %v, %v, %d", said, s.most, s.playout, s.questions)

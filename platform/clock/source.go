@@ -48,8 +48,10 @@ type source struct {
 	last     sntp.Answer
 	reach    uint8
 	failures int
-	err      error
-	verdict  string
+	// kissed is true for one that wanted to be left alone: it is asked in no bursts any more.
+	kissed  bool
+	err     error
+	verdict string
 
 	// left is what is left of a burst; interval and steady are the state of the polling, and least what the server wants.
 	left     int
@@ -115,7 +117,7 @@ func (s *source) failed(err error) time.Duration {
 		s.asked = ""
 	}
 	if kiss, ok := errors.AsType[*sntp.KissError](err); ok {
-		s.left = 0
+		s.left, s.kissed = 0, true
 		switch kiss.Code {
 		case "RATE":
 			s.least = min(s.least*2, maxPoll)
@@ -133,6 +135,9 @@ func (s *source) failed(err error) time.Duration {
 
 // again starts a burst: for a counter that has jumped, or a network that has changed.
 func (s *source) again() {
+	if s.kissed {
+		return
+	}
 	s.left = burst
 	select {
 	case s.wake <- struct{}{}:

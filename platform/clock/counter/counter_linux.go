@@ -1,6 +1,7 @@
 package counter
 
 import (
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -8,6 +9,12 @@ import (
 
 // now is CLOCK_MONOTONIC_RAW, which stops while the machine sleeps, and what it slept.
 func now() time.Duration { return read(unix.CLOCK_MONOTONIC_RAW) + slept() }
+
+// shortest is the shortest sleep that counts.
+const shortest = 10 * time.Millisecond
+
+// sleep is what slept gave last.
+var sleep atomic.Int64
 
 // slept is by how much CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC: they are steered alike.
 func slept() time.Duration {
@@ -25,8 +32,16 @@ func slept() time.Duration {
 			break
 		}
 	}
-	// What a machine slept is more than reading three clocks takes.
-	return least.Truncate(10 * time.Millisecond)
+	// Reading takes a little, and each time something else; the counter must not go back and forth with that.
+	for {
+		known := sleep.Load()
+		if (least - time.Duration(known)).Abs() < shortest {
+			return time.Duration(known)
+		}
+		if sleep.CompareAndSwap(known, int64(least)) {
+			return least
+		}
+	}
 }
 
 func read(clock int32) time.Duration {

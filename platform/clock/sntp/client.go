@@ -28,17 +28,8 @@ type Answer struct {
 	// At is the reading of the counter when the answer came. The true time since 1970 was then between At+Min and At+Max, if the server's time is.
 	At       time.Duration
 	Min, Max time.Duration
-	// Time is when the server sent it.
-	Time time.Time
-	// Stratum is the server's distance from a reference clock, 1 to 15.
-	Stratum int
-	// Leap announces a leap second (RFC 5905, figure 9): 0 none, 1 one more, 2 one less.
-	Leap int
-	// RefID says what the server itself follows (RFC 5905, figure 12); RefTime, when it last heard of that.
-	RefID   uint32
-	RefTime time.Time
-	// RootDelay is the round trip to the reference clock, RootDispersion what has been added to the error on the way.
-	RootDelay, RootDispersion time.Duration
+	// Reference is what the server says of itself, with the time at which it sent the answer.
+	Reference
 }
 
 // RTT is the round trip without what the server took, and with what its clock's precision adds.
@@ -46,9 +37,6 @@ func (a Answer) RTT() time.Duration { return a.Max - a.Min }
 
 // Offset is the middle of what is possible.
 func (a Answer) Offset() time.Duration { return a.Min + a.RTT()/2 }
-
-// RootDistance is the most by which the server's time can be wrong, apart from the way to it (RFC 5905, section 10).
-func (a Answer) RootDistance() time.Duration { return a.RootDelay/2 + a.RootDispersion }
 
 // A KissError is a server's wish to be left alone (RFC 5905, section 7.4).
 type KissError struct {
@@ -197,8 +185,10 @@ func (c *conn) answer(r *ntp.Response) (Answer, error) {
 	a := Answer{
 		At:  c.received,
 		Min: time.Duration(sent.UnixNano()) - c.received, Max: time.Duration(received.UnixNano()) - c.sent,
-		Time: sent, Stratum: int(r.Stratum), Leap: int(r.Leap), RefID: r.ReferenceID, RefTime: r.ReferenceTime,
-		RootDelay: r.RootDelay, RootDispersion: r.RootDispersion,
+		Reference: Reference{
+			Time: sent, Stratum: int(r.Stratum), Leap: int(r.Leap), RefID: r.ReferenceID, RefTime: r.ReferenceTime,
+			RootDelay: r.RootDelay, RootDispersion: r.RootDispersion,
+		},
 	}
 	if r.Precision > 0 && r.Precision <= maxProcessing { // a clock that ticks seldom
 		a.Min -= r.Precision

@@ -39,18 +39,21 @@ const ntpEpoch = -2208988800
 
 // A Reference is the time that a server gives, and what it says of itself.
 type Reference struct {
-	// Time is the time now.
+	// Time is the time at which it is asked for, or sent.
 	Time time.Time
 	// Stratum is the server's distance from a reference clock, 1 to 15; 0 means that it knows no time, and it doesn't answer.
 	Stratum int
-	// Leap announces a leap second, as in Answer.
+	// Leap announces a leap second (RFC 5905, figure 9): 0 none, 1 one more, 2 one less.
 	Leap int
-	// RefID and RefTime say what it follows, and when it last heard of that.
+	// RefID says what it follows (RFC 5905, figure 12); RefTime, when it last heard of that.
 	RefID   uint32
 	RefTime time.Time
 	// RootDelay is the round trip to the reference clock, RootDispersion what may have been added to the error on the way.
 	RootDelay, RootDispersion time.Duration
 }
+
+// RootDistance is the most by which the server's time can be wrong, apart from the way to it (RFC 5905, section 10).
+func (r Reference) RootDistance() time.Duration { return r.RootDelay/2 + r.RootDispersion }
 
 // Local is the reference of a server that follows nothing but its machine's clock.
 func Local() Reference {
