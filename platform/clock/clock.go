@@ -40,6 +40,10 @@ func (t Trust) String() string { return trustNames[t] }
 // plausible clock.
 const serverStep = 3 * time.Second
 
+// knownAfter is how long a crystal must have been followed for its frequency to be known: a first answer says nothing of it, and the next boot would
+// look for it in the wrong place.
+const knownAfter = 10 * time.Minute
+
 // A Clock gives the time. It is safe for concurrent use; make one with New.
 type Clock struct {
 	log     *slog.Logger
@@ -54,7 +58,7 @@ type Clock struct {
 	// bound is the most by which civil can be wrong, once it was measured.
 	bound    func(at time.Duration) time.Duration
 	measured time.Time
-	// frequency is what is known of the counter.
+	// frequency is what is known of the counter, from long enough a time or from before.
 	frequency float64
 	known     bool
 }
@@ -144,7 +148,7 @@ func (k *Clock) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	at := k.counter()
-	s := Status{Trust: k.trust, Frequency: k.frequency, Source: k.source, Measured: k.measured}
+	s := Status{Trust: k.trust, Frequency: k.civil.frequency, Source: k.source, Measured: k.measured}
 	// Against the system clock as it is now, not as it was at the start: somebody may have set it since.
 	s.Offset = time.Until(k.civil.now(at).Round(0))
 	if k.bound != nil {
@@ -186,7 +190,9 @@ func (k *Clock) steer(c choice) {
 	}
 	playout := c.playout.extend(at)
 	k.playout.steer(at, playout.Offset, playout.Frequency, k.trust < TrustNTP)
-	k.frequency, k.known = civil.Frequency, true
+	if civil.Span >= knownAfter {
+		k.frequency, k.known = civil.Frequency, true
+	}
 	k.bound = func(at time.Duration) time.Duration { return c.civil.extend(at).Bound }
 	k.measured = k.civil.now(at)
 	k.setTrust(TrustNTP, c.source)

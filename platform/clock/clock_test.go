@@ -58,6 +58,30 @@ func TestBootWithoutClock(t *testing.T) {
 	})
 }
 
+// The frequency that is kept is one that was measured, and not the first guess.
+func TestFrequencyIsKnownLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := New(bubble(Config{SavedFile: filepath.Join(t.TempDir(), "clock.json")}))
+		f := NewFollower(k, nil)
+		for _, test := range []struct {
+			span  time.Duration
+			known bool
+		}{{0, false}, {5 * time.Minute, false}, {20 * time.Minute, true}} {
+			c := k.says(0, "a")
+			c.civil.Span, c.civil.Frequency = test.span, 40e-6
+			k.steer(c)
+			f.save()
+			d, err := k.saved.load()
+			if frequency, known := d.frequency(); err != nil || known != test.known || known && frequency != 40e-6 {
+				t.Errorf("after %v: %v, known %v, %v", test.span, frequency, known, err)
+			}
+			if k.Status().Frequency != 40e-6 {
+				t.Errorf("after %v the status says %v", test.span, k.Status().Frequency)
+			}
+		}
+	})
+}
+
 func TestDamagedSavedTimeIsSetAside(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "clock.json")
 	for _, content := range []string{`{"time":`, `{"frequency_ppm":4000}`, `{"time":"2026-11-02T00:00:00Z","frequency_ppm":"x"}`} {
