@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vitrine/discovery/wsd"
+	"vitrine/platform/network/networktest"
 )
 
 func TestSubnets(t *testing.T) {
@@ -43,7 +44,7 @@ func TestCheckHost(t *testing.T) {
 // A subnet is asked address by address, by one Probe in each version, and who is there is found.
 func TestDirectedProbeOfSubnet(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	start(t, testTarget(t, port))
 	c := &Client{Port: port, Interfaces: []string{"no such interface"}, Hosts: []string{"127.0.0.0/28"}, Window: patience, Log: testLog(t)}
 	devices := find(t, c, wsd.Query{Types: []wsd.Name{serverType}}, 1)
@@ -55,7 +56,7 @@ func TestDirectedProbeOfSubnet(t *testing.T) {
 // With one source port for everything, also what is asked of hosts is asked from there.
 func TestSourcePort(t *testing.T) {
 	t.Parallel()
-	port, source := freePort(t), freePort(t)
+	port, source := networktest.FreePort(t), networktest.FreePort(t)
 	s := joinedSocket(t, port)
 	c := loopbackClient(t, port)
 	c.SourcePort, c.Hosts = source, []string{"127.0.0.1"}
@@ -74,7 +75,7 @@ func TestResolveFollowsAnswerWithoutAddresses(t *testing.T) {
 	for name, directed := range map[string]bool{"multicast": false, "directed": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			port := freePort(t)
+			port := networktest.FreePort(t)
 			s := joinedSocket(t, port)
 			c := loopbackClient(t, port)
 			if directed {
@@ -121,7 +122,7 @@ func TestResolveFollowsAnswerWithoutAddresses(t *testing.T) {
 // nothing.
 func TestProxy(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	s := joinedSocket(t, port)
 	c := &Client{Port: port, Interfaces: []string{"no such interface"}, Proxies: []string{"127.0.0.1"}, Window: patience, Log: testLog(t)}
 	found := make(chan Device, 8)
@@ -149,7 +150,7 @@ func TestProxy(t *testing.T) {
 // Who says that it is a proxy, and that multicasts should stop, changes nothing (section 2.2.2): probing goes on.
 func TestSuppressionIsIgnored(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	s := joinedSocket(t, port)
 	background(t, func() error { return loopbackClient(t, port).Probe(t.Context(), func(Device) {}, wsd.Query{}) })
 	request, p := receive(t, s)
@@ -171,7 +172,7 @@ func TestSuppressionIsIgnored(t *testing.T) {
 // Whoever only listens on the port takes no directed Probe away from a target on the same machine.
 func TestListenerLeavesUnicastsToTarget(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	start(t, testTarget(t, port))
 	ready := make(chan struct{})
 	background(t, func() error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vitrine/discovery/wsd"
+	"vitrine/platform/network/networktest"
 )
 
 // start runs a target until the test ends, or stop is called, and waits until it answers.
@@ -58,7 +59,7 @@ func loopbackClient(t *testing.T, port uint16) *Client {
 
 func TestProbeFindsTarget(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	start(t, testTarget(t, port))
 	devices := find(t, loopbackClient(t, port), wsd.Query{Types: []wsd.Name{serverType}, Scopes: []string{"vitrine://SITE/role"}}, 1)
 	if len(devices) != 1 {
@@ -75,7 +76,7 @@ func TestProbeFindsTarget(t *testing.T) {
 
 func TestDirectedProbe(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	start(t, testTarget(t, port))
 	none := []string{"no such interface"}
 	for _, host := range []string{"127.0.0.1", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port).String()} {
@@ -89,7 +90,7 @@ func TestDirectedProbe(t *testing.T) {
 // Both versions are asked; each is answered in kind. The client would hide that, so this asks without it.
 func TestTargetSpeaksBothVersions(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	start(t, testTarget(t, port))
 	for _, v := range versions {
 		for _, to := range []string{"127.0.0.1", group4.String()} {
@@ -154,7 +155,7 @@ func joinedSocket(t *testing.T, port uint16) *socket {
 // What leaves: three identical copies in 1.1 and four in 2005, from an ephemeral port.
 func TestProbeCopies(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	s := joinedSocket(t, port)
 	probing, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -181,7 +182,7 @@ func TestProbeCopies(t *testing.T) {
 // A peer that answers before the true target with what must not be believed: only the last one of these counts.
 func TestForgedAnswers(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	s := joinedSocket(t, port)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -230,7 +231,7 @@ func TestForgedAnswers(t *testing.T) {
 
 func TestListenHearsHelloAndBye(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	heard, ready, ended := make(chan Announcement, 16), make(chan struct{}), make(chan error, 1)
@@ -302,7 +303,7 @@ func TestProbeErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := loopbackClient(t, freePort(t)).Probe(ctx, func(Device) {}, wsd.Query{}); err != nil {
+	if err := loopbackClient(t, networktest.FreePort(t)).Probe(ctx, func(Device) {}, wsd.Query{}); err != nil {
 		t.Errorf("after the end of its context: %v", err)
 	}
 }
@@ -370,7 +371,7 @@ func TestMembershipFollowsInterfaces(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	joined := make(chan string, 8)
 	g := &membership{
-		port: freePort(t), interfaces: []string{"no such interface"}, log: testLog(t), members: map[string]*member{}, failed: map[string]error{},
+		port: networktest.FreePort(t), interfaces: []string{"no such interface"}, log: testLog(t), members: map[string]*member{}, failed: map[string]error{},
 		joined:   func(_ context.Context, m *member) { joined <- m.link.iface.Name },
 		received: func(context.Context, *member, *link, packet) (fate, error) { return accepted, nil }, tally: &tally{},
 	}
@@ -400,7 +401,7 @@ const chosenDelay = 50 * time.Millisecond
 
 // delays measures how long after its chosen moment a target answers.
 func delays(t testing.TB, rounds int) []float64 {
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	target := testTarget(t, port)
 	target.Log, target.delay = nil, func(time.Duration) time.Duration { return chosenDelay }
 	start(t, target)

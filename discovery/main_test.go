@@ -44,17 +44,6 @@ func loopbackName(t testing.TB) string {
 	return ""
 }
 
-// freePort is a port that nobody uses at the moment.
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-}
-
 func testLog(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

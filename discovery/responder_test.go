@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vitrine/discovery/wsd"
+	"vitrine/platform/network/networktest"
 )
 
 var peer = netip.MustParseAddrPort("192.0.2.9:50000")
@@ -186,7 +187,7 @@ func TestPendingIsBounded(t *testing.T) {
 }
 
 func TestRunRefusesWhatCannotBeAnnounced(t *testing.T) {
-	target := testTarget(t, freePort(t))
+	target := testTarget(t, networktest.FreePort(t))
 	target.EPR = ""
 	if err := target.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "endpoint reference") {
 		t.Errorf("no endpoint reference: %v", err)

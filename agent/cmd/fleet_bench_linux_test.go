@@ -29,6 +29,7 @@ import (
 	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
 	"vitrine/agent/session"
+	"vitrine/platform/network/networktest"
 )
 
 // fleetSize is how many viewers are simulated.
@@ -232,14 +233,9 @@ func (f *fleet) mosquitto(b *testing.B) (*os.Process, string) {
 	b.Helper()
 	dir := b.TempDir()
 	f.site.certificate(b, dir)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	config := fmt.Sprintf("listener %s 127.0.0.1\nmax_connections -1\ncafile %s/ca.pem\ncertfile %s/server.pem\nkeyfile %s/server-key.pem\n"+
+	port := networktest.FreePort(b)
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	config := fmt.Sprintf("listener %d 127.0.0.1\nmax_connections -1\ncafile %s/ca.pem\ncertfile %s/server.pem\nkeyfile %s/server-key.pem\n"+
 		"require_certificate true\nuse_identity_as_username true\ntls_version tlsv1.3\npersistence false\n", port, f.site.state, dir, dir)
 	if os.Geteuid() == 0 {
 		config += "user root\n" // who can read the site's folder

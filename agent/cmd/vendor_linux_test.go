@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image/color"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"vitrine/agent/protocol"
 	"vitrine/content/digest"
 	"vitrine/content/manifest"
+	"vitrine/platform/network/networktest"
 )
 
 // scale is the folder with what the page SCALE.md tells a vendor to set up. The tests use the same files.
@@ -65,12 +67,7 @@ func newVendor(t *testing.T) *vendor {
 // freeAddr is a port of loopback that nothing listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), networktest.FreePort(t)).String()
 }
 
 func portOf(addr string) string {

@@ -17,6 +17,7 @@ import (
 
 	"vitrine/platform/clock/counter"
 	"vitrine/platform/clock/sntp"
+	"vitrine/platform/network/networktest"
 )
 
 // need finds a program, or skips the test, which in CI must not be.
@@ -31,17 +32,6 @@ func need(t *testing.T, name string) string {
 	}
 	t.Skip(err)
 	return ""
-}
-
-// freePort is a UDP port of loopback that nobody has just now.
-func freePort(t *testing.T) int {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port
 }
 
 // chrony runs chronyd with a configuration, without any right to the clock, until the test ends. What it says goes to the channel.
@@ -89,7 +79,7 @@ func off(k *Clock) time.Duration {
 
 // chronyd is measured as it is: no error beyond the bound, and none beyond what loopback makes.
 func TestFollowsChrony(t *testing.T) {
-	port := freePort(t)
+	port := int(networktest.FreePort(t))
 	chrony(t, fmt.Sprintf("port %d", port), "bindaddress 127.0.0.1", "allow", "local stratum 3")
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	deadline := time.Now().Add(20 * time.Second)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"vitrine/platform/network/networktest"
 )
 
 const patience = 10 * time.Second
@@ -31,17 +33,6 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// freePort gives a UDP port that nobody has.
-func freePort(t *testing.T) uint16 {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return uint16(conn.LocalAddr().(*net.UDPAddr).Port)
 }
 
 // run runs a listener for the length of a test.
@@ -89,7 +80,7 @@ func await(t *testing.T, events <-chan Event) Event {
 
 // Between two packets for the same machine another one is sent: when that has been heard, the first two have been too.
 func TestRepetitionsAreOneEvent(t *testing.T) {
-	a, b := freePort(t), freePort(t)
+	a, b := networktest.FreePort(t), networktest.FreePort(t)
 	events, _ := run(t, Config{Ports: []uint16{a, b}, Any: true})
 	send(t, a, []byte("noise"))
 	send(t, a, Packet(own, []byte("secret")))
@@ -118,7 +109,7 @@ func TestOnlyOwnAddressesWake(t *testing.T) {
 	if mine == nil {
 		t.Skip("this machine has no interface with a hardware address")
 	}
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	events, _ := run(t, Config{Ports: []uint16{port}})
 	send(t, port, Packet(other, nil))
 	send(t, port, Packet(mine, nil))
@@ -134,7 +125,7 @@ func TestPortTakenIsSaidAndTheRestWorks(t *testing.T) {
 	}
 	defer taken.Close()
 	port := uint16(taken.LocalAddr().(*net.UDPAddr).Port)
-	free := freePort(t)
+	free := networktest.FreePort(t)
 	events, log := run(t, Config{Ports: []uint16{port, free}, Any: true})
 	if !strings.Contains(log.String(), "another program has that port") {
 		t.Errorf("nothing was said of the port:\n%s", log)
@@ -185,7 +176,7 @@ func TestHearsOtherPrograms(t *testing.T) {
 	ip(t, "-n", "vtwake", "addr", "add", "10.77.9.2/24", "dev", "vtwake1")
 	ip(t, "-n", "vtwake", "link", "set", "vtwake1", "up")
 
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	events, log := run(t, Config{Ports: []uint16{port}, Any: true})
 	for _, c := range []struct {
 		via  string
@@ -212,7 +203,7 @@ func itoa(port uint16) string {
 }
 
 func TestSend(t *testing.T) {
-	port := freePort(t)
+	port := networktest.FreePort(t)
 	events, _ := run(t, Config{Ports: []uint16{port}, Any: true})
 	sent, err := Send(t.Context(), own, SendOptions{Broadcast: loopback, Ports: []uint16{port}})
 	if err != nil || len(sent) != 1 || !strings.HasPrefix(sent[0], "UDP 127.0.0.1:") {
