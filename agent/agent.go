@@ -28,6 +28,7 @@ import (
 	"vitrine/content/store"
 	"vitrine/discovery"
 	"vitrine/platform/clock"
+	"vitrine/platform/clock/system"
 	"vitrine/platform/device"
 	"vitrine/platform/proxy"
 	"vitrine/platform/wake"
@@ -79,16 +80,18 @@ type Agent struct {
 
 	clock    *clock.Clock
 	follower *clock.Follower
-	identity *identity.Identity
-	store    *store.Store
-	library  *library.Library
-	sticks   stick.Sticks
-	exchange *peer.Exchange // nil if the settings want no peers
-	player   *player.Player
-	session  *session.Session
-	wake     *wake.Listener
-	faults   *faults
-	ring     *logRing
+	// discipline keeps the system clock, where that is wanted.
+	discipline *system.Discipline
+	identity   *identity.Identity
+	store      *store.Store
+	library    *library.Library
+	sticks     stick.Sticks
+	exchange   *peer.Exchange // nil if the settings want no peers
+	player     *player.Player
+	session    *session.Session
+	wake       *wake.Listener
+	faults     *faults
+	ring       *logRing
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
 	dialer *proxy.Dialer
 	roots  *x509.CertPool
@@ -166,6 +169,7 @@ func (a *Agent) openState() error {
 	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
 	a.follower = clock.NewFollower(a.clock, c.Log)
 	a.follower.SetServers("", c.Clock.Servers...)
+	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
 	for _, open := range []func() error{a.openIdentity, a.openContent, a.openSession, a.openWish} {
 		if err := open(); err != nil {
 			return err
@@ -251,7 +255,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}, timeServer{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}, timeServer{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

@@ -19,6 +19,8 @@ const (
 	faultDiskFailing = "disk-failing"
 	// faultStick is that a USB stick brings nothing.
 	faultStick = "usb-stick"
+	// faultSystemClock is that the system clock can't be kept, though it is to be.
+	faultSystemClock = "system-clock"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.

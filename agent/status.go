@@ -33,12 +33,11 @@ func (a *Agent) Status() Status {
 
 // report is the reported document, all but its session part.
 func (a *Agent) report() protocol.Reported {
-	c := a.clock.Status()
 	r := protocol.Reported{
 		Name:    a.name(),
 		Version: a.config.Version,
 		Started: a.started.UTC(),
-		Clock:   protocol.ClockStatus{Trust: c.Trust.String(), Offset: c.Offset.Seconds(), Error: c.Bound.Seconds(), Source: c.Source, Frequency: c.Frequency * 1e6, Sources: a.timeSources()},
+		Clock:   a.clockStatus(),
 		Playing: []protocol.Playing{},
 		Faults:  a.faults.list(),
 		Device:  a.device,

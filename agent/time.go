@@ -29,6 +29,38 @@ func (t timeServer) Run(ctx context.Context) error {
 // String names the task.
 func (t timeServer) String() string { return "time service" }
 
+// systemClock is the task that keeps the system's clock with the viewer's, if it is set up.
+type systemClock struct{ *Agent }
+
+// Run keeps it until ctx ends.
+func (t systemClock) Run(ctx context.Context) error {
+	if !t.config.Clock.System {
+		<-ctx.Done()
+		return nil
+	}
+	return t.discipline.Run(ctx)
+}
+
+// String names the task.
+func (t systemClock) String() string { return t.discipline.String() }
+
+// clockStatus is the state of the clock in the words of the protocol.
+func (a *Agent) clockStatus() protocol.ClockStatus {
+	c, system := a.clock.Status(), a.discipline.State()
+	s := protocol.ClockStatus{
+		Trust: c.Trust.String(), Offset: c.Offset.Seconds(), Error: c.Bound.Seconds(), Source: c.Source, Frequency: c.Frequency * 1e6, Sources: a.timeSources(),
+	}
+	switch {
+	case system.Kept:
+		s.System = "kept"
+	case system.Rival != "":
+		s.System = "left to " + system.Rival
+	case system.Err != nil:
+		s.System = system.Err.Error()
+	}
+	return s
+}
+
 // timeSources are the NTP servers that the viewer asks.
 func (a *Agent) timeSources() []protocol.ClockSource {
 	var list []protocol.ClockSource

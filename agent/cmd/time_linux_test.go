@@ -2,9 +2,11 @@ package cmd_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -77,5 +79,67 @@ func TestTimeOfNeighbours(t *testing.T) {
 	}
 	if err := watching.Wait(); err != nil {
 		t.Errorf("after Ctrl-C: %v", err)
+	}
+}
+
+// The system clock is left to the program that keeps it; without one it is the viewer's to keep, and if it has no right to that it says so, and plays.
+func TestSystemClockIsLeftAlone(t *testing.T) {
+	l := newLab(t)
+	s := newSite(t)
+	start(t, l.host("a").prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e").await("The programme is up to date")
+	needProgram(t, "chronyd", "chrony")
+	dir := shortDir(t)
+	viewer := l.host("b")
+	// Among processes of its own, since chronyd may run for other tests; and without the right to set the clock, which is everybody's.
+	prefix := append(viewer.prefix(), "unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time",
+		"sh", "-c", fmt.Sprintf(`chronyd -x -u root -f /dev/null "port 0" "cmdport 0" "bindcmdaddress %[1]s/cmd" "pidfile %[1]s/pid"; "$0" "$@"; exit`, dir))
+	p := start(t, prefix, "vitrine", "run", "--config", settings(t, "[clock]", `discipline = "system"`), "--state", t.TempDir(), "--token-file", s.token(t), "--name", "screen")
+	got := viewer.await("leaving the clock to chronyd", func(s agent.Status) bool {
+		return playing(s) && s.Clock.Trust == "ntp" && strings.HasPrefix(s.Clock.System, "left to chronyd (process ")
+	})
+	if len(got.Faults) > 0 {
+		t.Errorf("that is no fault: %+v", got.Faults)
+	}
+	if out := viewer.vitrine("time"); !strings.Contains(out, "System clock: left to chronyd") {
+		t.Errorf("it says\n%s", out)
+	}
+	first, err := os.ReadFile(fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command(t, "nsenter", "--target", strings.TrimSpace(string(first)), "--pid", "--mount", "sh", "-c", fmt.Sprintf("kill $(cat %s/pid)", dir))
+	viewer.await("saying that it has no right to the clock", func(s agent.Status) bool {
+		return playing(s) && strings.Contains(s.Clock.System, "CAP_SYS_TIME") && len(s.Faults) == 1 && s.Faults[0].Code == "system-clock"
+	})
+}
+
+// NTPsec's server, which `scripts/ntpsec` has put beside chrony, is measured over both families of addresses.
+func TestFollowsNTPsec(t *testing.T) {
+	root := os.Getenv("VITRINE_NTPSEC")
+	if root == "" {
+		root = "/var/cache/vitrine/ntpsec"
+	}
+	ntpd := root + "/usr/sbin/ntpd"
+	needProgram(t, ntpd, "ntpsec, by scripts/ntpsec")
+	l := newLab(t)
+	server, client := l.host("a"), l.host("b")
+	config := filepath.Join(t.TempDir(), "ntp.conf")
+	if err := os.WriteFile(config, []byte("tos orphan 5 orphanwait 1\ndisable kernel\nrestrict default\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign(t, append(server.prefix(), "setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time", ntpd, "-n", "-c", config)...)
+	for _, addr := range []string{"10.77.0.1", "fd77::1"} {
+		var m struct {
+			Offset, Error float64
+			Stratum       int
+			Samples       int
+		}
+		awaitTrue(t, "time from NTPsec at "+addr, func() bool {
+			out, err := exec.Command("ip", append(client.prefix()[1:], program("vitrine"), "time", "--server", addr, "--samples", "4", "--json")...).Output()
+			return err == nil && json.Unmarshal(out, &m) == nil
+		})
+		if math.Abs(m.Offset) > m.Error || m.Error > 0.02 || m.Samples < 1 || m.Stratum != 5 {
+			t.Errorf("%s: %+v", addr, m)
+		}
 	}
 }

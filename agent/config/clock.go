@@ -11,8 +11,9 @@ import (
 
 // clock is the form of [clock].
 type clock struct {
-	Servers []string `toml:"servers"`
-	Serve   int      `toml:"serve"`
+	Servers    []string `toml:"servers"`
+	Serve      int      `toml:"serve"`
+	Discipline string   `toml:"discipline"`
 }
 
 // Clock says whom the viewer asks for the time.
@@ -21,6 +22,8 @@ type Clock struct {
 	Servers []string
 	// Serve is the UDP port where neighbours may ask this viewer for the time; 0 is none.
 	Serve uint16
+	// System is true if the clock of the operating system is to be kept as well.
+	System bool
 }
 
 // maxTimeServers bounds the number of servers: more don't make the time better.
@@ -44,6 +47,13 @@ func (c clock) check() (checked Clock, err error) {
 		return Clock{}, fmt.Errorf("clock.serve: %d is not a port; want 1 to 65535, usually %d, or 0 for none", c.Serve, protocol.NTPPort)
 	}
 	checked.Serve = uint16(c.Serve)
+	switch c.Discipline {
+	case "", "process":
+	case "system":
+		checked.System = true
+	default:
+		return Clock{}, fmt.Errorf("clock.discipline: %q: want \"process\" to keep the viewer's own clock only, or \"system\" to keep the system's with it", c.Discipline)
+	}
 	return checked, nil
 }
 

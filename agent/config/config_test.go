@@ -39,6 +39,11 @@ proxy = "http://lobby:TOPSECRET@10.0.0.1:3128"
 no_proxy = [".example", "10.0.0.0/8"]
 ca_files = ["/etc/vitrine/proxy-ca.pem"]
 
+[clock]
+servers = ["10.0.0.7", "ntp.example:1123", "fd00::7"]
+discipline = "system"
+serve = 123
+
 [discovery]
 hosts = ["signage.example", "10.2.0.0/24"]
 proxies = ["10.0.0.9"]
@@ -58,6 +63,7 @@ announce = true
 		Network: config.Network{
 			Proxy: protocol.NewSecret("http://lobby:TOPSECRET@10.0.0.1:3128"), NoProxy: []string{".example", "10.0.0.0/8"}, CAFiles: []string{"/etc/vitrine/proxy-ca.pem"},
 		},
+		Clock: config.Clock{Servers: []string{"10.0.0.7:123", "ntp.example:1123", "[fd00::7]:123"}, System: true, Serve: 123},
 		Discovery: config.Discovery{
 			Hosts: []string{"signage.example", "10.2.0.0/24"}, Proxies: []string{"10.0.0.9"}, Interfaces: []string{"eth0"}, SourcePort: 3703, Announce: true,
 		},
@@ -95,6 +101,10 @@ func TestParseNamesTheMistake(t *testing.T) {
 		"web proxy":    {"[network]\nproxy = \"http://a:" + secret + "@10.0.0.1:http\"\n", "network.proxy: this is not the address of a proxy"},
 		"web proxy's":  {"[network]\nproxy = \"socks5://a:" + secret + "@10.0.0.1\"\n", "\"socks5\" are not supported"},
 		"not proxied":  {"[network]\nno_proxy = [\"10.0.0.0/8\", \"10.0.0.0/\"]\n", "network.no_proxy[1]"},
+		"time server":  {"[clock]\nservers = [\"10.0.0.7\", \"ntp.example:ntp\"]\n", "clock.servers[1]"},
+		"asked twice":  {"[clock]\nservers = [\"10.0.0.7\", \"10.0.0.7:123\"]\n", "is there twice"},
+		"time port":    {"[clock]\nserve = 70000\n", "clock.serve"},
+		"whose clock":  {"[clock]\ndiscipline = \"kernel\"\n", "clock.discipline: \"kernel\": want \"process\""},
 		"CA file":      {"[network]\nca_files = [\"\"]\n", "network.ca_files[0]"},
 		"large":        {strings.Repeat("#", config.MaxSize+1), "limit"},
 		"curly quotes": {"name = “Lobby”\n", "line 1"},

@@ -149,6 +149,8 @@ type ClockStatus struct {
 	Frequency float64 `json:"frequency_ppm,omitempty"`
 	// Source is where the time comes from.
 	Source string `json:"source,omitempty"`
+	// System says whether the system clock is kept as well: "kept", or why not; empty if it isn't to be.
+	System string `json:"system,omitempty"`
 	// Sources are the NTP servers that are asked.
 	Sources []ClockSource `json:"sources,omitempty"`
 }

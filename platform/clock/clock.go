@@ -2,7 +2,7 @@
 //
 // It owns two timelines on one counter that nobody sets: the time of day, for which the majority of the servers decides, and the time that playout
 // goes by, for which one server does, so that all screens agree even where that is wrong. It owns how far they are to be trusted, and what is
-// kept of them across a reboot. It never sets the system clock.
+// kept of them across a reboot. It never sets the system clock: system does, where that is wanted.
 package clock
 
 import (
@@ -61,6 +61,8 @@ type Clock struct {
 	// frequency is what is known of the counter, from long enough a time or from before.
 	frequency float64
 	known     bool
+	// set is by how much this program has stepped the system clock.
+	set time.Duration
 }
 
 // Config says how to make a Clock.
@@ -105,7 +107,7 @@ func New(c Config) *Clock {
 	return k
 }
 
-// Now is the best time known. It never goes backwards except by a step, which is logged: at the first measurement, and when it is more than a second off
+// Now is the best time known. It never goes backwards except by a step, which is logged: at the first measurement, and when it is more than 1.5 s off
 // by then.
 func (k *Clock) Now() time.Time {
 	k.mu.Lock()
@@ -172,6 +174,17 @@ func (k *Clock) ServerTime(t time.Time, source string) {
 		k.playout.jump(at, time.Duration(t.UnixNano())-at, k.frequency)
 	}
 	k.setTrust(TrustServer, source)
+}
+
+// StepSystem calls step, which is to add d to the system clock, and takes note of that, so that nobody else is looked for who did.
+func (k *Clock) StepSystem(d time.Duration, step func(d time.Duration) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	err := step(d)
+	if err == nil {
+		k.set += d
+	}
+	return err
 }
 
 // stepped says that the clock steps. k.mu is held.

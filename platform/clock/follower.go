@@ -133,9 +133,11 @@ func (f *Follower) Ready() <-chan struct{} { return f.ready }
 // String names the task.
 func (f *Follower) String() string { return "clock" }
 
-// apart is how far the system clock is ahead of the counter.
+// apart is how far the system clock is ahead of the counter, but for what this program has set it by.
 func (f *Follower) apart() time.Duration {
-	return time.Duration(time.Now().UnixNano()) - f.clock.counter()
+	f.clock.mu.Lock()
+	defer f.clock.mu.Unlock()
+	return time.Duration(time.Now().UnixNano()) - f.clock.counter() - f.clock.set
 }
 
 // restart asks those who are sources now, and no others.

@@ -179,6 +179,7 @@ const ms = time.Millisecond
 
 var scenarios = []scenario{
 	{name: "a LAN", designated: "a", run: 2 * time.Hour, settled: 10 * time.Second, most: 200 * time.Microsecond, questions: 300, playout: 200 * time.Microsecond},
+	{name: "a day with three more servers", designated: "a", others: []string{"b", "c", "d"}, run: 24 * time.Hour, settled: 10 * time.Second, most: 200 * time.Microsecond, questions: 2800},
 	{name: "20 ms with jitter of 10 and 1 % loss", designated: "a", run: 2 * time.Hour, settled: 20 * time.Minute, most: 8 * ms, setup: func(w *world) {
 		w.add("a", func(s *simulated) { s.there, s.back, s.loss = between(10*ms, 30*ms), between(10*ms, 30*ms), 0.01 })
 	}},
@@ -267,6 +268,18 @@ var scenarios = []scenario{
 	}, check: func(t *testing.T, w *world, f *Follower) {
 		if now, epoch := f.clock.Playout(); epoch != 2 || (now.Sub(w.truth())+500*ms).Abs() > ms {
 			t.Errorf("epoch %d, %v ahead", epoch, now.Sub(w.truth()))
+		}
+	}},
+	{name: "a leap second", designated: "a", others: []string{"b", "c"}, run: 2 * time.Hour, settled: time.Minute, most: 1001 * ms, attacked: true, playout: 1001 * ms, setup: func(w *world) {
+		for name := range w.servers {
+			w.add(name, func(s *simulated) { s.off = after(time.Hour, -time.Second) })
+		}
+	}, check: func(t *testing.T, w *world, f *Follower) {
+		if now, epoch := f.clock.Playout(); epoch != 2 || (now.Sub(w.truth())+time.Second).Abs() > ms {
+			t.Errorf("epoch %d, %v ahead", epoch, now.Sub(w.truth()))
+		}
+		if now := f.clock.Now(); (now.Sub(w.truth()) + time.Second).Abs() > ms {
+			t.Errorf("the time of day is %v ahead", now.Sub(w.truth()))
 		}
 	}},
 	{name: "one reply in a hundred is a lie", designated: "a", run: 4 * time.Hour, settled: time.Minute, most: ms, setup: func(w *world) {

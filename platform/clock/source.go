@@ -24,6 +24,9 @@ const (
 	minPoll        = 16 * time.Second
 	maxPoll        = 1024 * time.Second
 	maxPlayoutPoll = 64 * time.Second
+	// A source that is known less well than settledBound is asked often for settleTime: on a network with large round trips the first answers say little.
+	settledBound = 2 * time.Millisecond
+	settleTime   = 10 * time.Minute
 	// steadyPolls is after how many answers that were as expected the interval is doubled.
 	steadyPolls = 8
 	// retryFirst is the wait after a first question without an answer.
@@ -87,7 +90,8 @@ func (s *source) took(a sntp.Answer, err error) (wait time.Duration, fresh bool)
 		s.interval, s.steady = s.least, 0
 	case verdict == envelope.Stepped || known && !expected:
 		s.interval, s.steady = max(s.least, s.interval/2), 0
-	case s.left == 0: // a burst is over before a crystal can show how it runs
+	case s.left > 0: // a burst is over before a crystal can show how it runs
+	case after.Bound < settledBound || after.Span >= settleTime:
 		s.steady++
 	}
 	if s.left > 0 {

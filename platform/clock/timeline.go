@@ -4,8 +4,8 @@ import "time"
 
 // How a timeline is corrected.
 const (
-	// stepLimit is the largest correction that is made gradually; a larger one is a step.
-	stepLimit = time.Second
+	// stepLimit is the largest correction that is made gradually; a larger one is a step. A leap second is no step.
+	stepLimit = 1500 * time.Millisecond
 	// slewTime is how long a small correction takes.
 	slewTime = 8 * time.Second
 )

@@ -115,6 +115,9 @@ func showClock(ctx context.Context, w io.Writer, page string, asJSON bool) error
 	if s.Clock.Frequency != 0 {
 		fmt.Fprintf(w, "  The machine's crystal is off by %.2f ppm.\n", -s.Clock.Frequency)
 	}
+	if s.Clock.System != "" {
+		fmt.Fprintf(w, "  System clock: %s.\n", s.Clock.System)
+	}
 	for _, source := range s.Clock.Sources {
 		fmt.Fprintf(w, "  %s\n", timeSourceLine(source))
 	}

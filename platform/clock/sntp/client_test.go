@@ -89,6 +89,8 @@ func TestHostileServers(t *testing.T) {
 		"version 1":                 {changed(func(b []byte) { b[0] = 1<<3 | modeServer }), "version 1"},
 		"stratum 16":                {changed(func(b []byte) { b[1] = 16 }), "stratum"},
 		"not synchronized":          {changed(func(b []byte) { b[0] |= 3 << 6 }), "leap second"},
+		"a second more is coming":   {changed(func(b []byte) { b[0] |= 1 << 6 }), ""},
+		"a second less is coming":   {changed(func(b []byte) { b[0] |= 2 << 6 }), ""},
 		"KoD RATE":                  {changed(func(b []byte) { b[1] = 0; copy(b[12:], "RATE") }), "less often (kiss code RATE)"},
 		"KoD DENY":                  {changed(func(b []byte) { b[1] = 0; copy(b[12:], "DENY") }), "refuses this client"},
 		"KoD with zero stamps":      {changed(func(b []byte) { b[1] = 0; copy(b[12:], "RSTR"); clear(b[32:48]) }), "kiss code RSTR"},

@@ -3,6 +3,7 @@ package sntp
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -47,6 +48,77 @@ func TestMeasureAgainstOwnServer(t *testing.T) {
 		if (got-offset).Abs() > a.RTT()/2+time.Millisecond || m.Samples != 4 || a.Stratum != LocalStratum {
 			t.Errorf("%+v: offset %v, want %v", m, got, offset)
 		}
+	}
+}
+
+// The seconds of NTP wrap in February 2036 (RFC 5905, section 6). A device that boots in 1970 asks from there, too: 56 years is more than 2^31 seconds away from
+// what 32 bits can tell apart on both sides.
+func TestEras(t *testing.T) {
+	wrap := time.Date(2036, 2, 7, 6, 28, 16, 0, time.UTC)
+	for name, there := range map[string]time.Time{
+		"now":            time.Now(),
+		"1971":           time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC),
+		"2026":           time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC),
+		"before the end": wrap.Add(-time.Hour),
+		"at the end":     wrap.Add(-2 * time.Millisecond),
+		"after the end":  wrap.Add(time.Hour),
+		"2060":           time.Date(2060, 6, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		t.Run(name, func(t *testing.T) {
+			offset := time.Until(there)
+			a, err := Exchange(t.Context(), serve(t, offset))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := a.Offset() - apart(); (got - offset).Abs() > a.RTT()/2+time.Millisecond {
+				t.Errorf("offset %v, want %v", got, offset)
+			}
+		})
+	}
+}
+
+// systemd-timesyncd asks with nothing but the time of sending, and takes an answer by these rules (src/timesync/timesyncd-manager.c).
+func TestAnswersTimesyncd(t *testing.T) {
+	conn, err := net.Dial("udp", serve(t, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := make([]byte, packetSize)
+	request[0] = 4<<3 | modeClient
+	sent := time.Now()
+	putTime(request[40:], sent)
+	if _, err := conn.Write(request); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, 2*packetSize)
+	n, err := conn.Read(answer)
+	if err != nil || n != packetSize {
+		t.Fatal(n, err)
+	}
+	seconds := func(b []byte) float64 {
+		return float64(binary.BigEndian.Uint32(b)) + ntpEpoch + float64(binary.BigEndian.Uint32(b[4:]))/(1<<32)
+	}
+	short := func(b []byte) float64 { return float64(binary.BigEndian.Uint32(b)) / 65536 }
+	root := short(answer[4:])/2 + short(answer[8:])
+	switch {
+	case !bytes.Equal(answer[24:32], request[40:48]):
+		t.Error("the origin isn't what it sent")
+	case binary.BigEndian.Uint64(answer[32:]) == 0 || binary.BigEndian.Uint64(answer[40:]) == 0:
+		t.Error("a time is missing")
+	case answer[0]>>6 == 3 || answer[1] == 0 || answer[1] > 15:
+		t.Error("not synchronized")
+	case answer[0]&7 != modeServer || answer[0]>>3&7 != 4:
+		t.Errorf("first byte %#x", answer[0])
+	case root > 5:
+		t.Errorf("root distance %v s", root)
+	}
+	origin, received := float64(sent.UnixNano())/1e9, seconds(answer[32:])
+	if d := received - origin; d < 0 || d > 1 {
+		t.Errorf("it came %v s after it was sent", d)
 	}
 }
 
