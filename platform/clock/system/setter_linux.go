@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// modes of adjtimex(2) that the library has no names for: add to the clock; leave the crystal as it is, and correct by so much (adjtime(3)).
+// singleShot is the mode of adjtimex(2) that corrects by so much and then ends, as adjtime(3) does.
 const singleShot = unix.ADJ_OFFSET_SINGLESHOT
 
 // scale is the kernel's unit of frequency: a 65536th of a millionth.
