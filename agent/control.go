@@ -17,6 +17,7 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/content/library"
+	"vitrine/content/manifest"
 	"vitrine/content/store"
 )
 
@@ -209,4 +210,29 @@ func ReadContent(state string) (*library.Library, error) {
 
 func errNoState(state string) error {
 	return fmt.Errorf("%s: there is no viewer's content here; give the folder of its state with --state", state)
+}
+
+// ReadProgramme reads the programme that plays, or would play, from a state folder, whether a viewer runs or not.
+func ReadProgramme(state string) (*manifest.Manifest, error) {
+	s, err := store.Open(filepath.Join(state, contentFolder), store.Config{ReadOnly: true})
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errNoState(state)
+	}
+	if err != nil {
+		return nil, err
+	}
+	current, ok := s.Current()
+	if !ok {
+		return nil, fmt.Errorf("%s: there is no programme yet", state)
+	}
+	f, err := s.Open(current.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, manifest.MaxSize+1))
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Parse(data)
 }

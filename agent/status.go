@@ -7,6 +7,7 @@ import (
 
 	"vitrine/agent/player"
 	"vitrine/agent/protocol"
+	"vitrine/agent/schedule"
 	"vitrine/platform/device"
 	"vitrine/platform/network"
 )
@@ -49,6 +50,12 @@ func (a *Agent) report() protocol.Reported {
 	r.Location = a.config.Location
 	if active, ok := a.library.Active(); ok {
 		r.Content = protocol.ContentStatus{Generation: active.Generation.Manifest, ID: active.Manifest.ID, Activated: active.Generation.Activated}
+	}
+	if on, ok := a.player.On(); ok {
+		r.Schedule = &protocol.ScheduleStatus{Presentation: on.Presentation, Standby: on.Standby, Since: on.Since, Until: on.Until}
+		if on.Event != schedule.NoEvent {
+			r.Schedule.Event = &on.Event
+		}
 	}
 	for _, p := range a.player.Playing() {
 		r.Playing = append(r.Playing, p.Playing)

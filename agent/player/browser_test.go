@@ -20,6 +20,7 @@ import (
 	"vitrine/agent/player"
 	"vitrine/agent/player/browsertest"
 	"vitrine/agent/protocol"
+	"vitrine/content/calendar"
 	"vitrine/content/digest"
 	"vitrine/content/manifest"
 )
@@ -434,4 +435,35 @@ func TestPairingScreen(t *testing.T) {
 	}
 	p.SetState(player.State{Name: "Lobby, north", State: protocol.StateConnected})
 	browsertest.Wait(ctx, t, `document.querySelector('.pairing').hidden`)
+}
+
+// Outside the operating hours the screen is dark, without wait screen or corner mark, and at the opening it plays again at once.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	l := newLibrary()
+	picture := l.picture(t, red)
+	var now atomic.Int64
+	closed, open := time.Date(2026, 11, 23, 6, 59, 0, 0, time.UTC), time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	now.Store(closed.UnixNano())
+	p := start(t, player.Config{Assets: l.open, Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	p.SetState(player.State{Name: "Lobby", State: protocol.StateOffline})
+	programme := l.programme("hours", still(picture, 3600))
+	programme.Manifest.Schedule.Operating = []calendar.Hours{{From: "07:00", To: "22:00"}}
+	show(t, p, programme)
+	if on, ok := p.On(); !ok || !on.Standby || len(p.Playing()) != 0 {
+		t.Errorf("on is %+v, playing %v", on, p.Playing())
+	}
+	ctx := browse(t, p)
+	browsertest.Wait(ctx, t, `document.documentElement.dataset.standby === 'true'`)
+	see(ctx, t, color.Black)
+	browsertest.Wait(ctx, t, `document.querySelector('vitrine-mark').hidden && getComputedStyle(document.querySelector('vitrine-wait')).visibility === 'hidden'`)
+
+	now.Store(open.UnixNano())
+	show(t, p, programme) // wakes the player's timer, which knows nothing of this clock
+	see(ctx, t, red)
+	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-mark').hidden`)
+
+	now.Store(closed.UnixNano())
+	show(t, p, programme)
+	see(ctx, t, color.Black)
 }

@@ -47,11 +47,13 @@ type programmeMessage struct {
 	Type         string        `json:"type"`
 	Generation   digest.Digest `json:"generation"`
 	Presentation string        `json:"presentation"`
-	Background   string        `json:"background,omitempty"`
-	Zones        []zoneMessage `json:"zones"`
-	Anchor       millis        `json:"anchor"`
-	Since        *millis       `json:"since,omitempty"`
-	Until        *millis       `json:"until,omitempty"`
+	// Standby is set outside the operating hours, when there are no zones and the screen is to be dark.
+	Standby    bool          `json:"standby,omitempty"`
+	Background string        `json:"background,omitempty"`
+	Zones      []zoneMessage `json:"zones"`
+	Anchor     millis        `json:"anchor"`
+	Since      *millis       `json:"since,omitempty"`
+	Until      *millis       `json:"until,omitempty"`
 }
 
 // zoneMessage is a zone and whether its position is a function of the clock.
@@ -144,6 +146,7 @@ func (p *Player) programmeMessage() programmeMessage {
 		Type:         typeProgramme,
 		Generation:   p.current.Generation,
 		Presentation: on.Presentation,
+		Standby:      on.Standby,
 		Background:   shown.Background,
 		Zones:        []zoneMessage{},
 		Anchor:       millis(on.Anchor),

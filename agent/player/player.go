@@ -225,7 +225,10 @@ func (p *Player) evaluate() time.Duration {
 	if state != p.current.state {
 		fresh := state.Presentation != p.current.state.Presentation || !state.Anchor.Equal(p.current.state.Anchor)
 		p.current.state = state
-		if fresh {
+		switch {
+		case state.Standby:
+			p.log.Info("The operating hours are over; the screen is on standby.", "until", state.Until)
+		case fresh:
 			p.log.Info("A presentation comes on.", "presentation", state.Presentation, "generation", p.current.Generation.Short())
 		}
 		for page := range p.open {

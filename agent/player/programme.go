@@ -82,6 +82,16 @@ func (p *Player) Playing() []Playing {
 	return all
 }
 
+// On is what the schedule says is on; false before Show.
+func (p *Player) On() (schedule.State, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil {
+		return schedule.State{}, false
+	}
+	return p.current.state, true
+}
+
 // shown is the newest report about a zone, of all pages. p.mu is held.
 func (p *Player) shown(zone string) (Playing, bool) {
 	var newest report

@@ -81,9 +81,11 @@ type Reported struct {
 	Session  SessionStatus `json:"session"`
 	Clock    ClockStatus   `json:"clock"`
 	Content  ContentStatus `json:"content"`
-	Playing  []Playing     `json:"playing"`
-	Faults   []Fault       `json:"faults"`
-	Device   Device        `json:"device"`
+	// Schedule is absent while there is no programme.
+	Schedule *ScheduleStatus `json:"schedule,omitempty"`
+	Playing  []Playing       `json:"playing"`
+	Faults   []Fault         `json:"faults"`
+	Device   Device          `json:"device"`
 }
 
 // The states of a session.
@@ -177,6 +179,19 @@ type SyncStatus struct {
 	// that can't be said.
 	Rate int64 `json:"rate,omitempty"`
 	Left int64 `json:"left,omitempty"`
+}
+
+// ScheduleStatus is what the schedule says is on.
+type ScheduleStatus struct {
+	// Presentation is empty on standby.
+	Presentation string `json:"presentation,omitempty"`
+	// Event is the index in the manifest of the event that put it on; absent if none did.
+	Event *int `json:"event,omitempty"`
+	// Standby tells that it is outside the operating hours, and the screen is dark because it should be.
+	Standby bool `json:"standby,omitempty"`
+	// Since and Until are when it came on, and when something else does; absent if unknown.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Playing is what is on in one zone.

@@ -9,7 +9,7 @@ import (
 )
 
 // maxAhead is how many changes of the schedule are looked at: what comes later can be fetched later.
-const maxAhead = 1000
+const maxAhead = 200
 
 // Order gives every asset that m's presentations use, each once, what is needed first first: in the order in which the presentations
 // come on from t, and within one in the order of its playlists, side by side. It is for a manifest that New takes.
@@ -38,7 +38,7 @@ func (s *Schedule) Order(m *manifest.Manifest, t time.Time, trusted bool) []dige
 func (s *Schedule) upcoming(m *manifest.Manifest, t time.Time, trusted bool) []string {
 	var names []string
 	add := func(name string) {
-		if !slices.Contains(names, name) {
+		if name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vitrine/agent/schedule"
+	"vitrine/content/calendar"
 	"vitrine/content/manifest"
 )
 
@@ -103,7 +104,7 @@ func TestNewNamesTheBadField(t *testing.T) {
 		{"default", func() *manifest.Manifest { m := programme(""); m.Schedule.Default = "x"; return m }, `schedule.default: there is no presentation "x"`},
 		{"zone", func() *manifest.Manifest { return programme("Mars/Base") }, "timezone: "},
 		{"start", func() *manifest.Manifest { e := good; e.Start = "noon"; return programme("", good, e) }, `schedule.events[1].start: "noon": want a time`},
-		{"end", func() *manifest.Manifest { e := good; e.End = ""; return programme("", e) }, `schedule.events[0].end: "": want a time`},
+		{"end", func() *manifest.Manifest { e := good; e.End = "soon"; return programme("", e) }, `schedule.events[0].end: "soon": want a time`},
 		{"order", func() *manifest.Manifest { e := good; e.End = e.Start; return programme("", e) }, "schedule.events[0].end: must be after the start"},
 		{"presentation", func() *manifest.Manifest { e := good; e.Presentation = "x"; return programme("", e) }, `schedule.events[0].presentation: there is no presentation "x"`},
 	} {
@@ -168,19 +169,43 @@ func bruteForce(events []manifest.Event, t time.Time) int {
 }
 
 func BenchmarkAt(b *testing.B) {
-	var events []manifest.Event
-	base := at("2026-01-01T00:00:00Z")
+	weekdays := []calendar.Hours{{Days: "MO-FR", From: "07:00", To: "22:00"}}
+	recurring := func(n int, start string) []manifest.Event {
+		var events []manifest.Event
+		for i := range n {
+			begin := at(start).Add(time.Duration(i) * 7 * time.Minute)
+			events = append(events, manifest.Event{
+				Presentation: "lunch", Start: begin.Format("2006-01-02T15:04:05"), End: begin.Add(5 * time.Minute).Format("2006-01-02T15:04:05"),
+				RRule: []string{"FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=YEARLY"}[i%4], Priority: i % 7, Dayparts: weekdays[:i%2],
+			})
+		}
+		return events
+	}
+	var once []manifest.Event
 	for i := range 10_000 {
-		start := base.Add(time.Duration(i) * time.Hour)
-		events = append(events, manifest.Event{Presentation: "lunch", Start: start.Format(time.RFC3339), End: start.Add(90 * time.Minute).Format(time.RFC3339), Priority: i % 7})
+		start := at("2026-01-01T00:00:00Z").Add(time.Duration(i) * time.Hour)
+		once = append(once, manifest.Event{Presentation: "lunch", Start: start.Format(time.RFC3339), End: start.Add(90 * time.Minute).Format(time.RFC3339), Priority: i % 7})
 	}
-	s, err := schedule.New(programme("", events...))
-	if err != nil {
-		b.Fatal(err)
-	}
-	now := at("2026-11-23T11:05:00Z")
-	for b.Loop() {
-		s.At(now, true)
+	for _, c := range []struct {
+		name   string
+		events []manifest.Event
+	}{
+		{"12 recurring events of this year", recurring(12, "2026-01-01T07:00:00Z")},
+		{"12 recurring events of 1971", recurring(12, "1971-01-01T07:00:00Z")},
+		{"10000 single events", once},
+	} {
+		m := programme("Europe/Amsterdam", c.events...)
+		m.Schedule.Operating = weekdays
+		s, err := schedule.New(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(c.name, func(b *testing.B) {
+			now := at("2026-11-23T11:05:00Z")
+			for b.Loop() {
+				s.At(now, true)
+			}
+		})
 	}
 }
 

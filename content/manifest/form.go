@@ -11,8 +11,7 @@ import (
 
 // checkForm goes through a document that is JSON, and finds what decoding lets pass: a name that is there twice, of which
 // two readers may take different ones; a name that differs from a known one only in case, which Go takes and other readers
-// don't; and a field that the protocol has and this version can't honour. If values is set it also finds the value that can't
-// be decoded, for the decoder doesn't say in which item it was.
+// don't. If values is set it also finds the value that can't be decoded, for the decoder doesn't say in which item it was.
 func checkForm(data []byte, values bool) error {
 	c := checker{decoder: json.NewDecoder(bytes.NewReader(data)), values: values, known: map[reflect.Type]map[string]reflect.Type{}}
 	c.decoder.UseNumber()
@@ -133,22 +132,7 @@ func (c *checker) member(at *place, t reflect.Type, name string) (reflect.Type, 
 			return nil, fmt.Errorf("%v: is spelled %q", at.member(name), known)
 		}
 	}
-	if why := unsupported(t, name); why != "" {
-		return nil, fmt.Errorf("%v: this version of the viewer has %s", at.member(name), why)
-	}
 	return nil, nil
-}
-
-// unsupported says what keeps this version from honouring a field of the protocol: without it the wrong thing would be on
-// the screen, so that it can't be ignored as other unknown fields are.
-func unsupported(t reflect.Type, name string) string {
-	switch {
-	case t == reflect.TypeFor[Schedule]() && strings.EqualFold(name, "operating"):
-		return "no operating hours yet; leave it out"
-	case t == reflect.TypeFor[Event]() && strings.EqualFold(name, "rrule"):
-		return "no recurring events yet; list each one"
-	}
-	return ""
 }
 
 func (c *checker) array(at *place, t reflect.Type) error {

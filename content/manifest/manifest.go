@@ -108,23 +108,6 @@ type Item struct {
 	Transition string `json:"transition,omitempty"`
 }
 
-// A Schedule says which presentation is on when: the event with the highest priority that covers the moment, the later
-// in the list where two are equal, else the default.
-type Schedule struct {
-	Default string  `json:"default"`
-	Events  []Event `json:"events,omitempty"`
-}
-
-// An Event puts a presentation on from Start until just before End.
-type Event struct {
-	Presentation string `json:"presentation"`
-	// Start and End are RFC 3339 times, with a zone ("2026-11-23T11:30:00Z") or without one, in the manifest's time zone.
-	Start string `json:"start"`
-	End   string `json:"end"`
-	// Priority is between -1000 and 1000; the highest wins.
-	Priority int `json:"priority,omitempty"`
-}
-
 // Sync names a group of screens.
 type Sync struct {
 	Group string `json:"group"`

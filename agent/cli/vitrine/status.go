@@ -103,6 +103,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 		}
 	}
 	line("Content", "%s", contentLine(s.Content))
+	if s.Schedule != nil {
+		line("Schedule", "%s", scheduleLine(*s.Schedule))
+	}
 	for i, p := range s.Playing {
 		name := ""
 		if i == 0 {
@@ -136,6 +139,25 @@ func contentLine(c protocol.ContentStatus) string {
 	if s := c.Sync; s != nil {
 		fmt.Fprintf(&b, "; fetching another: %d of %d files, %s of %s", s.FilesDone, s.Files, cli.Bytes(s.BytesDone), cli.Bytes(s.Bytes))
 		b.WriteString(pace(*s))
+	}
+	return b.String()
+}
+
+func scheduleLine(s protocol.ScheduleStatus) string {
+	var b strings.Builder
+	switch {
+	case s.Standby:
+		b.WriteString("standby: it is outside the operating hours, and the screen is dark")
+	case s.Event == nil:
+		fmt.Fprintf(&b, "%s, the default", s.Presentation)
+	default:
+		fmt.Fprintf(&b, "%s, by events[%d]", s.Presentation, *s.Event)
+	}
+	if !s.Since.IsZero() {
+		fmt.Fprintf(&b, ", since %s", s.Since.Local().Format(time.DateTime))
+	}
+	if !s.Until.IsZero() {
+		fmt.Fprintf(&b, ", until %s", s.Until.Local().Format(time.DateTime))
 	}
 	return b.String()
 }

@@ -17,6 +17,7 @@ func Program() cli.Command {
 			timeCommand.With(showTime),
 			wakeCommand.With(wakeUp),
 			contentTree(),
+			scheduleTree(),
 			serviceTree(),
 			cli.VersionCommand("vitrine"),
 		},

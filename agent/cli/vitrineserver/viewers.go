@@ -147,6 +147,9 @@ func viewerRow(v server.ViewerStatus, running bool) []string {
 		state = "offline since " + v.Heard.Local().Format(time.DateTime)
 	}
 	playing := ""
+	if on := v.Reported.Schedule; on != nil && on.Standby {
+		playing = "standby"
+	}
 	if len(v.Reported.Playing) > 0 {
 		playing = v.Reported.Playing[0].Name
 		if !v.Reported.Playing[0].Shown {

@@ -46,7 +46,7 @@ const handlers = {
 
 // corner lights the mark while something plays that nobody could change. The wait screen says more than the mark.
 function corner() {
-  mark.hidden = !page.playing || (page.connection === 'open' && status.connected === true);
+  mark.hidden = !page.playing || page.standby === 'true' || (page.connection === 'open' && status.connected === true);
 }
 
 // renew loads the page again after the agent was updated: between two items, and only while there is somebody to load it from.
@@ -64,6 +64,15 @@ screen.addEventListener('shown', ({detail}) => {
   wait.over();
   corner();
   socket.send({type: 'shown', ...detail});
+  renew();
+});
+// On standby the dark screen is what it should be: nothing else is to be seen on it, but for a name to identify it by.
+screen.addEventListener('turned', ({detail}) => {
+  page.standby = detail.standby === true;
+  if (!detail.standby) return;
+  page.playing = 'true';
+  wait.over();
+  corner();
   renew();
 });
 screen.addEventListener('failed', ({detail}) => socket.send({type: 'failed', ...detail}));

@@ -71,7 +71,7 @@ class Screen extends HTMLElement {
     });
     this.dataset.generation = programme.generation;
     this.dataset.presentation = programme.presentation;
-    this.dispatchEvent(new Event('turned'));
+    this.dispatchEvent(new CustomEvent('turned', {detail: {standby: programme.standby === true}}));
     await Promise.all(settled);
     for (const zone of old) zone.release();
   }

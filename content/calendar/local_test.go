@@ -1,14 +1,14 @@
-package manifest_test
+package calendar_test
 
 import (
 	"testing"
 	"time"
 
-	"vitrine/content/manifest"
+	"vitrine/content/calendar"
 )
 
 // RFC 5545, section 3.3.5: a time that doesn't exist has the offset before the gap, one that exists twice is the first.
-func TestTimes(t *testing.T) {
+func TestParseTime(t *testing.T) {
 	for _, test := range []struct{ zone, local, want string }{
 		{"Europe/Amsterdam", "2026-01-15T12:00:00", "2026-01-15T11:00:00Z"},
 		{"Europe/Amsterdam", "2026-07-15T12:00:00", "2026-07-15T10:00:00Z"},
@@ -35,7 +35,8 @@ func TestTimes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := manifest.Event{Start: test.local, End: "2999-01-01T00:00:00Z"}.Times(loc)
+		read, err := calendar.ParseTime(test.local, loc)
+		got := read.Moment
 		if err != nil || got.UTC().Format(time.RFC3339Nano) != test.want {
 			t.Errorf("%s in %q is %v, %v; want %s", test.local, test.zone, got.UTC(), err, test.want)
 		}
@@ -43,7 +44,7 @@ func TestTimes(t *testing.T) {
 }
 
 // Every hour of a year that exists once must come out as it went in.
-func TestTimesOfAYear(t *testing.T) {
+func TestParseTimeOfAYear(t *testing.T) {
 	for _, zone := range []string{"Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"} {
 		loc, err := time.LoadLocation(zone)
 		if err != nil {
@@ -51,7 +52,8 @@ func TestTimesOfAYear(t *testing.T) {
 		}
 		for at := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC); at.Year() == 2026; at = at.Add(30 * time.Minute) {
 			local := at.In(loc).Format("2006-01-02T15:04:05")
-			got, _, err := manifest.Event{Start: local, End: "2999-01-01T00:00:00Z"}.Times(loc)
+			read, err := calendar.ParseTime(local, loc)
+			got := read.Moment
 			if err != nil || got.In(loc).Format("2006-01-02T15:04:05") != local || got.After(at) {
 				t.Fatalf("%s in %s is %v, %v", local, zone, got, err)
 			}
