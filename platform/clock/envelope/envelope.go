@@ -70,6 +70,10 @@ const (
 	// agreeing is how many samples in a row must agree to be believed against what is known, and alike how well, in seconds.
 	agreeing = 3
 	alike    = 1e-3
+	// despair is how many samples in a row that agree neither with what is known nor with each other show that the server is noisier than was
+	// thought; mostNoise is the most, in seconds, that is still taken for noise.
+	despair   = 8
+	mostNoise = 0.1
 	// robustFrom is the number of samples from which on the tightest bound of each side is passed over: it may be a lie.
 	robustFrom = 16
 )
@@ -176,30 +180,48 @@ func (f *Filter) contradicts(p point) bool {
 	return p.max < middle-half || p.min > middle+half
 }
 
-// agree tells whether enough of the last doubted samples agree with each other; if so, only they are left.
+// agree tells whether the last doubted samples are to be believed against what is known, because they agree with each other, or because there are so
+// many that the server must be noisy. If so, only those that are to be believed are left.
 func (f *Filter) agree() bool {
-	if len(f.doubted) > agreeing {
-		f.doubted = f.doubted[len(f.doubted)-agreeing:]
+	if len(f.doubted) > despair {
+		f.doubted = f.doubted[1:]
 	}
 	if len(f.doubted) < agreeing {
 		return false
 	}
-	last := f.doubted[len(f.doubted)-1]
+	last := f.doubted[len(f.doubted)-agreeing:]
+	if f.disagreement(last) <= 0 {
+		f.doubted = last
+		return true
+	}
+	if len(f.doubted) < despair {
+		return false
+	}
+	noise := f.disagreement(f.doubted) / 2
+	if noise > mostNoise {
+		return false
+	}
+	f.noise = max(f.noise, noise)
+	return true
+}
+
+// disagreement is by how many seconds samples contradict each other; 0 or less if they agree.
+func (f *Filter) disagreement(points []point) float64 {
+	last := points[len(points)-1]
 	low, high := math.Inf(-1), math.Inf(1)
-	for _, p := range f.doubted {
+	for _, p := range points {
 		// Carried on to the last by the frequency: over long polls a crystal alone makes more of a difference than the tolerance.
 		shift := f.frequency * (last.at - p.at)
 		spread := alike/2 + f.near*(last.at-p.at)
 		low, high = max(low, p.min+shift-spread), min(high, p.max+shift+spread)
 	}
-	return low <= high
+	return low - high
 }
 
 // contradiction notes that samples contradict each other by so many seconds. A server that steps does that once.
 func (f *Filter) contradiction(at time.Duration, by float64) {
-	const most = 0.1
 	if f.contradicted > 0 && (at-f.contradicted).Seconds() < restless {
-		f.noise = max(f.noise, min(by, most)/2)
+		f.noise = max(f.noise, min(by, mostNoise)/2)
 	}
 	f.contradicted = at
 }
