@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,4 +111,47 @@ func TestScheduleOfAViewer(t *testing.T) {
 	if err := json.Unmarshal([]byte(mustRun(t, "vitrine", "schedule", "explain", "--json", "--state", state)), &explained); err != nil || explained.On.Presentation != status.Schedule.Presentation {
 		t.Errorf("%+v, %v; want %s", explained, err, status.Schedule.Presentation)
 	}
+}
+
+// A layout in the media folder reaches the viewer; a wrong one is named in the server's log, and changes nothing.
+func TestLayout(t *testing.T) {
+	s := newSite(t)
+	layout := filepath.Join(s.media, "programme.json")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(layout+".tmp", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(layout+".tmp", layout); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const two = `{"presentations": {"two": {"zones": [
+		{"id": "main", "w": 100, "h": 90, "playlist": [{"folder": "."}]},
+		{"id": "bar", "y": 90, "w": 100, "h": 10, "playlist": [{"type": "text", "text": "hello", "seconds": 5}]}]}}, "schedule": {"default": "two"}}`
+	write(two)
+	server, addr := s.serve(t, "127.0.0.1:0")
+	_, page := view(t, shortDir(t), s.token(t), "--server", addr)
+	zones := func(want ...string) func(agent.Status) bool {
+		return func(s agent.Status) bool {
+			var got []string
+			for _, p := range s.Playing {
+				got = append(got, p.Zone)
+			}
+			return slices.Equal(got, want)
+		}
+	}
+	before := awaitStatus(t, page, "two zones", zones("main", "bar"))
+	write(strings.Replace(two, `"h": 90`, `"h": 91000`, 1))
+	reason, _ := server.await("The programme could not be published")["err"].(string)
+	has(t, reason, "presentations.two.zones[0]: x, y, w and h must make a rectangle")
+	write(strings.Replace(two, `"bar"`, `"line"`, 1))
+	after := awaitStatus(t, page, "the next layout", zones("main", "line"))
+	if after.Rev != before.Rev+1 {
+		t.Errorf("revision %d after %d: the wrong layout was published", after.Rev, before.Rev)
+	}
+	if err := os.Remove(layout); err != nil {
+		t.Fatal(err)
+	}
+	awaitStatus(t, page, "no layout", zones("main"))
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,14 +81,18 @@ func (p *publisher) manifestPath(d digest.Digest) string {
 	return filepath.Join(p.site.dir, manifestDir, d.Hex()+".json")
 }
 
-// update publishes items, if they make another programme than the one that is out. added are those that have just come:
-// they go on at once, each for its time, before they take their place among the others.
-func (p *publisher) update(items, added []media.Item) (changed bool, err error) {
+// update publishes items in a layout (programme.json, or nothing), if they make another programme than the one that is out. added are those that
+// have just come: they go on at once, each for its time, before they take their place among the others. What makes no valid programme changes
+// nothing.
+func (p *publisher) update(items, added []media.Item, layout []byte) (changed bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last := p.last()
-	m := p.compose(items, added, last)
-	if len(added) == 0 && last != nil && playsAs(last) == playsAs(m) {
+	m, err := p.compose(items, added, layout, last)
+	if err != nil {
+		return false, err
+	}
+	if !announces(m) && last != nil && playsAs(last) == playsAs(m) {
 		return false, nil
 	}
 	data, err := manifest.Marshal(m)
@@ -122,15 +127,23 @@ func (p *publisher) last() *manifest.Manifest {
 	return m
 }
 
+// isNew tells whether a presentation shows what has just come.
+func isNew(presentation string) bool { return strings.HasPrefix(presentation, newPrefix) }
+
+func announces(m *manifest.Manifest) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(m.Presentations)), isNew)
+}
+
 // playsAs is a manifest without what differs each time it is made.
 func playsAs(m *manifest.Manifest) string {
 	copied := *m
-	copied.ID, copied.Issued, copied.Schedule.Events = "", time.Time{}, nil
-	presentations := map[string]manifest.Presentation{}
-	if main, ok := m.Presentations[mainPresentation]; ok {
-		presentations[mainPresentation] = main
+	copied.ID, copied.Issued = "", time.Time{}
+	copied.Schedule.Events = slices.DeleteFunc(slices.Clone(m.Schedule.Events), func(e manifest.Event) bool { return isNew(e.Presentation) })
+	copied.Presentations = maps.Clone(m.Presentations)
+	maps.DeleteFunc(copied.Presentations, func(name string, _ manifest.Presentation) bool { return isNew(name) })
+	if len(copied.Schedule.Events) == 0 {
+		copied.Schedule.Events = nil
 	}
-	copied.Presentations = presentations
 	data, err := json.Marshal(&copied)
 	if err != nil {
 		return err.Error()
@@ -163,51 +176,62 @@ func (p *publisher) forget() error {
 	return nil
 }
 
-// The names in a manifest that is made from a folder.
-const (
-	mainPresentation = "media"
-	mainZone         = "main"
-)
-
 // compose makes the manifest. It is issued after the last one, also when both are made within a second or the clock was put back: a viewer
 // takes from a stick only what is newer than what it plays.
-func (p *publisher) compose(items, added []media.Item, last *manifest.Manifest) *manifest.Manifest {
+func (p *publisher) compose(items, added []media.Item, written []byte, last *manifest.Manifest) (*manifest.Manifest, error) {
+	l, err := readLayout(written)
+	if err != nil {
+		return nil, err
+	}
 	now := p.now().UTC().Truncate(time.Second)
 	issued := now
 	if last != nil && !issued.After(last.Issued) {
 		issued = last.Issued.UTC().Truncate(time.Second).Add(time.Second)
 	}
+	f := &filler{items: items, seconds: p.seconds, assets: map[digest.Digest]manifest.Asset{}}
 	m := &manifest.Manifest{
-		Version: manifest.Version,
-		ID:      fmt.Sprintf("%s-%s", p.site.Name(), issued.Format("20060102T150405Z")),
-		Issued:  issued,
-		Assets:  map[digest.Digest]manifest.Asset{},
-		Presentations: map[string]manifest.Presentation{
-			mainPresentation: fullScreen(p.playlist(items)),
-		},
-		Schedule: manifest.Schedule{Default: mainPresentation},
+		Version:       manifest.Version,
+		ID:            fmt.Sprintf("%s-%s", p.site.Name(), issued.Format("20060102T150405Z")),
+		Issued:        issued,
+		Timezone:      l.Timezone,
+		Assets:        f.assets,
+		Presentations: map[string]manifest.Presentation{},
+		Schedule:      l.Schedule,
+		Sync:          l.Sync,
 	}
-	for _, item := range items {
-		m.Assets[item.Digest] = manifest.Asset{Size: item.Size, Type: item.Type, Name: item.Name}
+	for _, name := range slices.Sorted(maps.Keys(l.Presentations)) {
+		if m.Presentations[name], err = f.presentation("presentations."+name, l.Presentations[name]); err != nil {
+			return nil, fmt.Errorf("%s: %w", media.ProgrammeFile, err)
+		}
 	}
-	start := now
-	for i, item := range added {
-		name := fmt.Sprintf("new-%d", i+1)
-		one := p.item(item)
-		one.Transition = manifest.Fade
-		m.Presentations[name] = fullScreen([]manifest.Item{one})
-		end := start.Add(p.showing(one))
-		m.Schedule.Events = append(m.Schedule.Events, manifest.Event{
-			Presentation: name, Priority: 100,
-			Start: start.Format(time.RFC3339), End: end.Format(time.RFC3339),
-		})
-		start = end
-	}
-	return m
+	p.announce(m, l, f, added, now)
+	return m, nil
 }
 
 // maxFirst is how many new items are shown before their turn: a folder of a thousand must not keep the programme away.
 const maxFirst = 5
+
+// lowest is the priority of what is shown because it has just come: whatever the layout has in its schedule comes before it.
+const lowest = -1000
+
+// announce puts what has just come on, one after the other, in the default presentation.
+func (p *publisher) announce(m *manifest.Manifest, l *layout, f *filler, added []media.Item, start time.Time) {
+	for i, item := range added {
+		name := fmt.Sprintf("%s%d", newPrefix, i+1)
+		fallback := l.Schedule.Default
+		shown, one, ok := f.announce(l.Presentations[fallback], m.Presentations[fallback], item)
+		if !ok {
+			continue
+		}
+		m.Presentations[name] = shown
+		end := start.Add(p.showing(one))
+		m.Schedule.Events = append(m.Schedule.Events, manifest.Event{
+			Presentation: name, Priority: lowest,
+			Start: start.Format(time.RFC3339), End: end.Format(time.RFC3339),
+		})
+		start = end
+	}
+}
 
 // showing is how long an item that has just come is on, in whole seconds, since events have no fractions.
 func (p *publisher) showing(item manifest.Item) time.Duration {
@@ -216,26 +240,4 @@ func (p *publisher) showing(item manifest.Item) time.Duration {
 		seconds = p.seconds
 	}
 	return (time.Duration(seconds*float64(time.Second)) + time.Second - 1).Truncate(time.Second)
-}
-
-func fullScreen(playlist []manifest.Item) manifest.Presentation {
-	return manifest.Presentation{Zones: []manifest.Zone{{ID: mainZone, W: 100, H: 100, Playlist: playlist}}}
-}
-
-func (p *publisher) playlist(items []media.Item) []manifest.Item {
-	if len(items) == 0 {
-		return []manifest.Item{{Type: manifest.Text, Text: "Ready. Pictures and videos that are put into the media folder will play here.", Seconds: 60}}
-	}
-	playlist := make([]manifest.Item, len(items))
-	for i, item := range items {
-		playlist[i] = p.item(item)
-	}
-	return playlist
-}
-
-func (p *publisher) item(item media.Item) manifest.Item {
-	if strings.HasPrefix(item.Type, "video/") {
-		return manifest.Item{Type: manifest.Video, Asset: item.Digest, Seconds: item.Duration.Round(time.Millisecond).Seconds(), Transition: manifest.Cut}
-	}
-	return manifest.Item{Type: manifest.Image, Asset: item.Digest, Seconds: p.seconds, Transition: manifest.Fade}
 }

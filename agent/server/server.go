@@ -280,7 +280,7 @@ func (s *Server) publishLoop(ctx context.Context) error {
 }
 
 func (s *Server) publish(items, added []media.Item) {
-	changed, err := s.publisher.update(items, added)
+	changed, err := s.publisher.update(items, added, s.folder.Programme())
 	if err != nil {
 		s.log.Error("The programme could not be published; the one before stays", "err", err)
 	}

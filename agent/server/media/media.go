@@ -5,6 +5,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -51,6 +52,12 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// ProgrammeFile is the file in the folder that says what is done with the others. This package only watches it.
+const ProgrammeFile = "programme.json"
+
+// maxProgramme is its largest size, in bytes.
+const maxProgramme = 8 << 20
+
 const (
 	defaultSettle = 300 * time.Millisecond
 	// rescan is how often the folder is looked through although nothing was heard: network file systems tell nothing.
@@ -68,6 +75,8 @@ type Folder struct {
 	mu       sync.Mutex
 	items    []Item
 	byDigest map[digest.Digest]Item
+	// programme is what ProgrammeFile has in it.
+	programme []byte
 
 	// The rest belongs to Run.
 	index   *index
@@ -114,6 +123,13 @@ func (f *Folder) Items() []Item {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.items)
+}
+
+// Programme is what ProgrammeFile has in it, as of the last look; nil if there is none.
+func (f *Folder) Programme() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.programme
 }
 
 // Open opens the file with that digest, if it is as it was when the digest was made.
@@ -184,6 +200,7 @@ func (f *Folder) pause(again bool) time.Duration {
 // scan looks through the folder. again tells that some file isn't complete yet.
 func (f *Folder) scan(ctx context.Context, watcher *fsnotify.Watcher) (again bool) {
 	var items []Item
+	var programme []byte
 	err := filepath.WalkDir(f.dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
@@ -199,6 +216,11 @@ func (f *Folder) scan(ctx context.Context, watcher *fsnotify.Watcher) (again boo
 			return nil
 		case entry.IsDir():
 			f.watch(watcher, path)
+			return nil
+		case path == filepath.Join(f.dir, ProgrammeFile):
+			var wait bool
+			programme, wait = f.readProgramme(path)
+			again = again || wait
 			return nil
 		}
 		item, wait := f.look(ctx, path)
@@ -222,7 +244,7 @@ func (f *Folder) scan(ctx context.Context, watcher *fsnotify.Watcher) (again boo
 		f.lost = false
 		f.log.Info("The media folder can be read again")
 	}
-	f.replace(items)
+	f.replace(items, programme)
 	f.index.save(items, f.log)
 	return again
 }
@@ -248,16 +270,36 @@ func ignored(name string) bool {
 	return false
 }
 
-// replace makes items what Items gives.
-func (f *Folder) replace(items []Item) {
+// readProgramme reads ProgrammeFile. wait tells that it isn't complete yet, and what was read last stays.
+func (f *Folder) readProgramme(path string) (data []byte, wait bool) {
+	file, err := os.Open(path)
+	if err != nil {
+		f.log.Warn("The programme in the media folder can't be read", "err", err)
+		return f.Programme(), false
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || f.beingWritten(file, info) {
+		return f.Programme(), err == nil
+	}
+	data, err = io.ReadAll(io.LimitReader(file, maxProgramme))
+	if err != nil {
+		f.log.Warn("The programme in the media folder can't be read", "err", err)
+		return f.Programme(), false
+	}
+	return data, false
+}
+
+// replace makes items what Items gives, and programme what Programme does.
+func (f *Folder) replace(items []Item, programme []byte) {
 	slices.SortFunc(items, func(a, b Item) int { return naturalCompare(a.Path, b.Path) })
 	byDigest := make(map[digest.Digest]Item, len(items))
 	for _, item := range items {
 		byDigest[item.Digest] = item
 	}
 	f.mu.Lock()
-	same := slices.Equal(f.items, items)
-	f.items, f.byDigest = items, byDigest
+	same := slices.Equal(f.items, items) && bytes.Equal(f.programme, programme)
+	f.items, f.byDigest, f.programme = items, byDigest, programme
 	f.mu.Unlock()
 	if same {
 		return
