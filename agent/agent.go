@@ -19,6 +19,7 @@ import (
 	"vitrine/agent/config"
 	"vitrine/agent/identity"
 	"vitrine/agent/player"
+	"vitrine/agent/plays"
 	"vitrine/agent/protocol"
 	"vitrine/agent/session"
 	"vitrine/content/digest"
@@ -88,6 +89,7 @@ type Agent struct {
 	sticks     stick.Sticks
 	exchange   *peer.Exchange // nil if the settings want no peers
 	player     *player.Player
+	plays      *plays.Spool
 	session    *session.Session
 	wake       *wake.Listener
 	faults     *faults
@@ -170,7 +172,7 @@ func (a *Agent) openState() error {
 	a.follower = clock.NewFollower(a.clock, c.Log)
 	a.follower.SetServers("", c.Clock.Servers...)
 	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
-	for _, open := range []func() error{a.openIdentity, a.openContent, a.openSession, a.openWish} {
+	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlays, a.openSession, a.openWish} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -201,8 +203,18 @@ func (a *Agent) newPlayer() *player.Player {
 		Trusted: func() bool { return a.clock.Trust() >= clock.TrustServer },
 		Status:  func() any { return a.Status() },
 		Failed:  a.itemFailed,
+		Played:  a.played,
 		Log:     a.log,
 	})
+}
+
+func (a *Agent) openPlays() (err error) {
+	a.plays, err = plays.Open(filepath.Join(a.config.State, playsFolder), plays.Config{
+		Written: func() { a.session.Deliver() },
+		Failed:  func(err error) { a.fault(faultPlays, err) },
+		Log:     a.log,
+	})
+	return err
 }
 
 func (a *Agent) openSession() (err error) {
@@ -216,6 +228,7 @@ func (a *Agent) openSession() (err error) {
 		Desired:  a.desired,
 		Commands: a.commands(),
 		Journal:  filepath.Join(a.config.State, "journal.jsonl"),
+		Plays:    a.plays,
 
 		KeepAlive:   a.config.Session.KeepAlive,
 		ReturnAfter: a.config.Session.ReturnAfter,
@@ -255,7 +268,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}, timeServer{a}, systemClock{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}, timeServer{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

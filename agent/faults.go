@@ -21,6 +21,8 @@ const (
 	faultStick = "usb-stick"
 	// faultSystemClock is that the system clock can't be kept, though it is to be.
 	faultSystemClock = "system-clock"
+	// faultPlays is that proof of play can't be written.
+	faultPlays = "plays"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.

@@ -51,6 +51,7 @@ func (a *Agent) report() protocol.Reported {
 	if active, ok := a.library.Active(); ok {
 		r.Content = protocol.ContentStatus{Generation: active.Generation.Manifest, ID: active.Manifest.ID, Activated: active.Generation.Activated}
 	}
+	r.Plays.Waiting, r.Plays.Lost = a.plays.Status()
 	if on, ok := a.player.On(); ok {
 		r.Schedule = &protocol.ScheduleStatus{Presentation: on.Presentation, Standby: on.Standby, Since: on.Since, Until: on.Until}
 		if on.Event != schedule.NoEvent {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"vitrine/agent/identity"
+	"vitrine/agent/plays"
 	"vitrine/agent/protocol"
 	"vitrine/content/digest"
 	"vitrine/content/library"
@@ -112,16 +114,27 @@ func (a *Agent) wishStick(viewer string, ref protocol.ManifestRef) {
 	a.fault(faultRolledBack, nil)
 }
 
-// giveBack writes the viewer's status and the end of its log to a stick, for whoever carries it.
+// giveBack writes the viewer's status, the end of its log and its proof of play to a stick, for whoever carries it. The plays stay here too: a server that
+// gets them both ways knows them by their ids.
 func (a *Agent) giveBack(dir string) error {
 	status, err := json.MarshalIndent(a.Status(), "", "  ")
 	if err != nil {
 		return err
 	}
+	played, err := plays.List(filepath.Join(a.config.State, playsFolder))
+	if err != nil {
+		a.log.Warn("The proof of play can't be written to a stick", "err", err)
+	}
+	var lines bytes.Buffer
+	encoder := json.NewEncoder(&lines)
+	for _, p := range played {
+		_ = encoder.Encode(p) // into memory, of what can be encoded
+	}
 	log := strings.Join(a.ring.last(ringLines, maxLogBytes), "\n") + "\n"
 	return errors.Join(
 		stick.GiveBack(dir, a.name(), "status.json", append(status, '\n')),
 		stick.GiveBack(dir, a.name(), "log.txt", []byte(log)),
+		stick.GiveBack(dir, a.name(), "plays.jsonl", lines.Bytes()),
 	)
 }
 

@@ -467,3 +467,80 @@ func TestStandby(t *testing.T) {
 	show(t, p, programme)
 	see(ctx, t, color.Black)
 }
+
+// Each item that is over is told once, with how long it was on, and also what was over while the agent was away.
+func TestPlays(t *testing.T) {
+	t.Parallel()
+	l := newLibrary()
+	first, film, last := l.picture(t, red), l.film(t), l.picture(t, green)
+	plays := make(chan player.Play, 1000)
+	config := player.Config{Assets: l.open, Played: func(p player.Play) { plays <- p }}
+	p, stop := run(t, config)
+	programme := l.programme("plays", still(first, 1), video(film), still(last, 1))
+	show(t, p, programme)
+	ctx := browse(t, p, "ERR_CONNECTION_REFUSED")
+	second := browse(t, p, "ERR_CONNECTION_REFUSED") // shows the same once more, and isn't counted
+	browsertest.Wait(second, t, `document.documentElement.dataset.playing === 'true'`)
+	seen := map[string]bool{}
+	take := func() player.Play {
+		t.Helper()
+		select {
+		case play := <-plays:
+			if seen[play.ID] {
+				t.Fatalf("%s is told twice", play.ID)
+			}
+			seen[play.ID] = true
+			if protocol.CheckPlayID(play.ID) != nil || play.Zone != "main" {
+				t.Fatalf("%+v", play)
+			}
+			if age := time.Since(play.Start.Add(play.Length)); age < -2*time.Second || age > patience {
+				t.Errorf("it ended %v ago: %+v", age, play)
+			}
+			return play
+		case <-time.After(patience):
+			t.Fatal("no play is told")
+			return player.Play{}
+		}
+	}
+	take() // the first may have been longer: the film wasn't there yet
+	for range 4 {
+		play := take()
+		want := []string{manifest.Image, manifest.Video, manifest.Image}[play.Item]
+		if play.Type != want || !play.Complete || play.Length < 700*time.Millisecond || play.Length > 5*time.Second {
+			t.Errorf("%+v, want a whole %s", play, want)
+		}
+	}
+
+	// Another programme cuts what is on short, whatever its length.
+	long := l.programme("long", still(last, 3600))
+	show(t, p, long)
+	browsertest.Wait(ctx, t, zoneIs("generation", long.Generation))
+	show(t, p, programme)
+	for {
+		if play := take(); play.Generation == long.Generation {
+			if play.Complete || play.Length > patience {
+				t.Errorf("an hour in %v: %+v", play.Length, play)
+			}
+			break
+		}
+	}
+
+	// Without the agent the page keeps what is over.
+	addr := p.Addr()
+	stop()
+	browsertest.Wait(ctx, t, `document.documentElement.dataset.connection === 'lost'`)
+	for len(plays) > 0 {
+		<-plays
+	}
+	away := time.Now()
+	for i := range 3 {
+		browsertest.Wait(ctx, t, zoneIs("index", i))
+	}
+	back := time.Now()
+	config.Addr = addr
+	p = start(t, config)
+	show(t, p, programme)
+	if play := take(); play.Start.Before(away.Add(-10*time.Second)) || play.Start.After(back) {
+		t.Errorf("%+v, want one between %v and %v", play, away, back)
+	}
+}

@@ -19,6 +19,8 @@ const (
 	typeTime      = "time"
 	typeShown     = "shown"
 	typeFailed    = "failed"
+	typePlayed    = "played"
+	typeNoted     = "noted"
 )
 
 // messageVersion is the version of the protocol between agent and page.
@@ -81,6 +83,12 @@ type timeMessage struct {
 	Now  millis `json:"now"`
 }
 
+// notedMessage tells that a play is known.
+type notedMessage struct {
+	Type string `json:"type"`
+	Play string `json:"play"`
+}
+
 // pageMessage is any message from a page; which fields matter depends on Type.
 type pageMessage struct {
 	Type         string        `json:"type"`
@@ -92,6 +100,10 @@ type pageMessage struct {
 	Asset        digest.Digest `json:"asset"`
 	Since        millis        `json:"since"`
 	Reason       string        `json:"reason"`
+	// Play, Seconds and Complete are of an item that is over.
+	Play     string  `json:"play"`
+	Seconds  float64 `json:"seconds"`
+	Complete bool    `json:"complete"`
 }
 
 // millis is a moment as a page counts it: milliseconds since the Unix epoch, with fractions down to the microsecond.

@@ -28,8 +28,9 @@ const (
 // A page is one open WebSocket. Messages to it wait in an outbox with one place for each type, so that a slow page costs nothing
 // and, when it is ready again, gets what is true then and not what was true before.
 type page struct {
-	conn  *websocket.Conn
-	shown map[string]report // by zone; guarded by Player.mu
+	number int // among all that were ever open
+	conn   *websocket.Conn
+	shown  map[string]report // by zone; guarded by Player.mu
 
 	mu     sync.Mutex
 	outbox []message
@@ -124,6 +125,8 @@ func (p *Player) admit(ctx context.Context, g *page) bool {
 		return false
 	}
 	p.open[g] = struct{}{}
+	p.opened++
+	g.number = p.opened
 	p.pages.Add(1)
 	return true
 }
@@ -194,6 +197,13 @@ func (p *Player) read(ctx context.Context, g *page) error {
 			p.noteShown(g, m)
 		case typeFailed:
 			p.noteFailed(m)
+		case typePlayed:
+			if !p.notePlayed(g, m) {
+				continue
+			}
+			if err := g.send(ctx, notedMessage{typeNoted, m.Play}); err != nil {
+				return err
+			}
 		default:
 			return fmt.Errorf("the page sent a message of the unknown type %.40q", m.Type)
 		}
@@ -257,6 +267,35 @@ func (p *Player) noteFailed(m pageMessage) {
 		Reason:       m.Reason,
 		Again:        !first,
 	})
+}
+
+// longestPlay is a day, as that of an item, and a little more.
+const longestPlay = 25 * time.Hour
+
+// notePlayed passes on what a page has shown. It is false before there is a programme that it could be of: the page sends it again.
+func (p *Player) notePlayed(g *page, m pageMessage) bool {
+	p.mu.Lock()
+	if p.current == nil {
+		p.mu.Unlock()
+		return false
+	}
+	playing, ok := p.find(m)
+	for other := range p.open {
+		ok = ok && g.number <= other.number // a second page shows the same once more
+	}
+	length := time.Duration(m.Seconds * float64(time.Second))
+	if !ok || protocol.CheckPlayID(m.Play) != nil || length < 0 || length > longestPlay {
+		p.mu.Unlock()
+		return true
+	}
+	z, _ := p.generation(m.Generation).zone(m.Presentation, m.Zone)
+	p.mu.Unlock()
+	p.cfg.Played(Play{
+		ID: m.Play, Generation: playing.Generation, Presentation: playing.Presentation, Zone: playing.Zone, Item: playing.Item,
+		Type: z.Playlist[m.Index].Type, Asset: playing.Asset, Name: playing.Name,
+		Start: time.Time(m.Since), Length: length, Complete: m.Complete,
+	})
+	return true
 }
 
 // findFailed is the item that a page couldn't show, and whether that is news.

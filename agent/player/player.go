@@ -40,6 +40,9 @@ type Config struct {
 	Status func() any
 	// Failed is told of each item that a page couldn't show. It must not block. Nil means that nobody wants to know.
 	Failed func(Failure)
+	// Played is told of each item that a page has shown, once it is over; of several pages it is told what the one shows that is open longest. It must
+	// not block. Nil means that nobody wants to know.
+	Played func(Play)
 	// Log gets what an installer should know. Nil means no log.
 	Log *slog.Logger
 }
@@ -91,6 +94,25 @@ type Failure struct {
 	Again bool
 }
 
+// A Play is an item that was on a screen, as a page saw it.
+type Play struct {
+	// ID is a ULID that the page made.
+	ID         string
+	Generation digest.Digest
+	// Presentation, Zone and Item say where it is in the programme, and Type, Asset and Name what it is.
+	Presentation string
+	Zone         string
+	Item         int
+	Type         string
+	Asset        digest.Digest
+	Name         string
+	// Start is by the clock of Config.Now. Length is by the browser's monotonic clock.
+	Start  time.Time
+	Length time.Duration
+	// Complete tells whether it was on for as long as it should have been.
+	Complete bool
+}
+
 // A Player is the web player. All methods are safe for concurrent use, and none waits for a page.
 type Player struct {
 	cfg     Config
@@ -110,6 +132,7 @@ type Player struct {
 	state    State
 	identity identify
 	open     map[*page]struct{}
+	opened   int // pages that have ever been open
 }
 
 // New makes a player that shows its set-up screen until Show is called.
@@ -125,6 +148,9 @@ func New(cfg Config) *Player {
 	}
 	if cfg.Failed == nil {
 		cfg.Failed = func(Failure) {}
+	}
+	if cfg.Played == nil {
+		cfg.Played = func(Play) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

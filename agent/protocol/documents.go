@@ -83,9 +83,11 @@ type Reported struct {
 	Content  ContentStatus `json:"content"`
 	// Schedule is absent while there is no programme.
 	Schedule *ScheduleStatus `json:"schedule,omitempty"`
-	Playing  []Playing       `json:"playing"`
-	Faults   []Fault         `json:"faults"`
-	Device   Device          `json:"device"`
+	// Plays is the proof of play that waits on the viewer's disk to be sent.
+	Plays   PlaysStatus `json:"plays,omitzero"`
+	Playing []Playing   `json:"playing"`
+	Faults  []Fault     `json:"faults"`
+	Device  Device      `json:"device"`
 }
 
 // The states of a session.
@@ -179,6 +181,12 @@ type SyncStatus struct {
 	// that can't be said.
 	Rate int64 `json:"rate,omitempty"`
 	Left int64 `json:"left,omitempty"`
+}
+
+// PlaysStatus is how many plays wait to be sent, and how many were given up since the viewer was set up, because too many waited.
+type PlaysStatus struct {
+	Waiting int    `json:"waiting,omitempty"`
+	Lost    uint64 `json:"lost,omitempty"`
 }
 
 // ScheduleStatus is what the schedule says is on.

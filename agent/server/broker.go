@@ -45,7 +45,7 @@ type caller struct {
 
 // newBroker makes a broker that admits those for whom admit gives no error and hands every message of a viewer to
 // receive, before it acknowledges it.
-func newBroker(log *slog.Logger, admit func(caller) error, receive func(message)) (*broker, error) {
+func newBroker(log *slog.Logger, admit func(caller) error, receive func(message) error) (*broker, error) {
 	capabilities := mqtt.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = protocol.MaxMessage
 	capabilities.MaximumClientWritesPending = pendingWrites
@@ -115,7 +115,7 @@ type aclHook struct {
 	log    *slog.Logger
 	admit  func(caller) error
 
-	receive func(message)
+	receive func(message) error
 }
 
 func (*aclHook) ID() string { return "acl" }
@@ -172,17 +172,20 @@ func (h *aclHook) OnACLCheck(cl *mqtt.Client, topic string, write bool) bool {
 
 // OnPublish takes what a viewer says before the library acknowledges it (PUBACK), so that what was acknowledged can't be lost here.
 func (h *aclHook) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, error) {
-	h.take(pk)
+	if err := h.take(pk); err != nil {
+		return pk, packets.ErrQuotaExceeded // the viewer keeps it
+	}
 	return pk, nil
 }
 
 // OnWillSent takes the last word of a viewer that is gone.
-func (h *aclHook) OnWillSent(_ *mqtt.Client, pk packets.Packet) { h.take(pk) }
+func (h *aclHook) OnWillSent(_ *mqtt.Client, pk packets.Packet) { _ = h.take(pk) }
 
-func (h *aclHook) take(pk packets.Packet) {
+func (h *aclHook) take(pk packets.Packet) error {
 	if viewer, kind, ok := protocol.ParseTopic(pk.TopicName); ok && protocol.ViewerPublishes(kind) {
-		h.receive(message{viewer, kind, pk.Payload})
+		return h.receive(message{viewer, kind, pk.Payload})
 	}
+	return nil
 }
 
 func (h *aclHook) OnSessionEstablished(cl *mqtt.Client, _ packets.Packet) {

@@ -68,6 +68,7 @@ type Server struct {
 	// machines are those on which viewers run.
 	machines *machines
 	history  *history
+	register *register
 	ready    chan struct{}
 
 	listener  net.Listener
@@ -126,6 +127,9 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	if s.history, err = newHistory(s.config.State); err != nil {
+		return err
+	}
+	if s.register, err = newRegister(s.config.State); err != nil {
 		return err
 	}
 	if s.control, err = listenControl(s.config.State); err != nil {
@@ -318,8 +322,8 @@ func (s *Server) send(viewer, kind string, v any, retain bool) {
 	}
 }
 
-// receive takes a viewer's message.
-func (s *Server) receive(m message) {
+// receive takes a viewer's message. An error means that it can't be kept, and that the viewer must not hear otherwise.
+func (s *Server) receive(m message) (lost error) {
 	s.machines.alive(m.viewer, time.Now())
 	var err error
 	switch m.kind {
@@ -343,6 +347,13 @@ func (s *Server) receive(m message) {
 		if r, err = protocol.ParseResult(m.payload); err == nil {
 			s.fleet.result(r)
 		}
+	case protocol.KindPlays:
+		var p protocol.Plays
+		if p, err = protocol.ParsePlays(m.payload); err == nil {
+			if _, lost = s.register.add(m.viewer, p.Plays); lost != nil {
+				s.log.Error("Proof of play can't be kept; the viewer will send it again", "viewer", s.nameOf(m.viewer), "err", lost)
+			}
+		}
 	case protocol.KindEvent:
 		var e protocol.Event
 		var fresh bool
@@ -356,6 +367,7 @@ func (s *Server) receive(m message) {
 	if err != nil {
 		s.log.Warn("A viewer's message can't be read", "viewer", m.viewer, "err", err)
 	}
+	return lost
 }
 
 func (s *Server) nameOf(id string) string {

@@ -261,6 +261,27 @@ func (l *link) deliver(ctx context.Context) error {
 		poke(l.session.delivered)
 	}
 	l.session.written()
+	return l.deliverPlays(ctx)
+}
+
+// deliverPlays sends what waits in the outbox. What a server doesn't take stays there, for the next session.
+func (l *link) deliverPlays(ctx context.Context) error {
+	plays := l.session.config.Plays
+	for plays != nil && ctx.Err() == nil {
+		payload, ok := plays.Next()
+		if !ok {
+			break
+		}
+		err := l.send(ctx, &paho.Publish{Topic: protocol.Topic(l.viewer, protocol.KindPlays), Payload: payload})
+		if isDeclined(err) {
+			l.session.log.Warn("The server doesn't take proof of play; it stays on disk", "err", err)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("publishing plays: %w", err)
+		}
+		plays.Sent()
+	}
 	return nil
 }
 

@@ -71,10 +71,19 @@ type Config struct {
 	Commands map[string]Handler
 	// Journal is the file with what must not be lost or done twice: commands, and messages that wait to be sent.
 	Journal string
+	// Plays are sent as `plays` messages, after all else that waits; nil means none.
+	Plays Outbox
 	// Changed is called whenever Status changes. It must not block.
 	Changed func(protocol.SessionStatus)
 	// Log gets what happens; nil means nothing.
 	Log *slog.Logger
+}
+
+// An Outbox has messages that wait to be sent. Next gives the one that is next, if there is one, and Sent says that a server has it. They are called by
+// one goroutine.
+type Outbox interface {
+	Next() (payload []byte, ok bool)
+	Sent()
 }
 
 // Times of the session.
@@ -276,6 +285,9 @@ func (s *Session) Event(name, message string, at time.Time) {
 	s.journal.post(letter{Kind: protocol.KindEvent, Priority: priorityEvent, Payload: payload})
 	s.written()
 }
+
+// Deliver has what waits in the Outbox sent, if there is a session.
+func (s *Session) Deliver() { poke(s.mail) }
 
 func poke(c chan struct{}) {
 	select {

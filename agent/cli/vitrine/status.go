@@ -113,6 +113,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 		}
 		line(name, "%s", playingLine(p))
 	}
+	if s.Plays.Waiting > 0 || s.Plays.Lost > 0 {
+		line("Plays", "%d wait for a server, %d were given up", s.Plays.Waiting, s.Plays.Lost)
+	}
 	for _, f := range s.Faults {
 		line("FAULT", "%s (since %s)", f.Message, f.Since.Local().Format(time.DateTime))
 	}

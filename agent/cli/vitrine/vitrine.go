@@ -18,6 +18,7 @@ func Program() cli.Command {
 			wakeCommand.With(wakeUp),
 			contentTree(),
 			scheduleTree(),
+			playsTree(),
 			serviceTree(),
 			cli.VersionCommand("vitrine"),
 		},

@@ -18,6 +18,7 @@ func Program() cli.Command {
 			demoCommand.With(demo),
 			tokenTree(),
 			viewersTree(),
+			playsTree(),
 			cli.VersionCommand("vitrine-server"),
 		},
 	}

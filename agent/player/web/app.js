@@ -1,6 +1,7 @@
 // The page's beginning: connects what the agent says with what is on the screen, and the other way round. Nothing here decides what
 // is on, and nothing that is on depends on the connection.
 import {Clock} from './clock.js';
+import {Plays} from './plays.js';
 import {Socket} from './socket.js';
 import './overlays.js';
 import './screen.js';
@@ -13,6 +14,8 @@ const address = new URL('v1/page', document.baseURI);
 address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 const socket = new Socket(address);
 screen.clock = new Clock((message) => socket.send(message));
+
+const plays = new Plays((message) => socket.send(message), () => screen.clock.now());
 
 let status = {};
 let outdated = false;
@@ -32,12 +35,16 @@ const handlers = {
   },
   programme(message) {
     screen.show(message);
+    plays.resend(); // an agent that has no programme yet can't tell what they are of
   },
   identify({name, seconds}) {
     identify.show(name, seconds, (status.addresses ?? []).join(' · '));
   },
   reload() {
     location.reload();
+  },
+  noted({play}) {
+    plays.noted(play);
   },
   time(message) {
     screen.clock.answer(message);
@@ -75,5 +82,6 @@ screen.addEventListener('turned', ({detail}) => {
   corner();
   renew();
 });
+screen.addEventListener('played', ({detail}) => plays.add(detail));
 screen.addEventListener('failed', ({detail}) => socket.send({type: 'failed', ...detail}));
 socket.connect();

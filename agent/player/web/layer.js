@@ -10,6 +10,7 @@ const FADE = 800;
 //   start()  sets it going, resolves when there is something to see
 //   ended    a promise of its own end, null for what has none
 //   drawn()  resolves when it is really on the screen; for what is drawn later than its layer
+//   length   in seconds, for what has one
 // and frees what it holds when its signal aborts.
 const renderers = {image, text, video};
 
@@ -42,6 +43,11 @@ export class Layer {
   // ended is the end of a video; null for what doesn't end by itself.
   get ended() {
     return this.#media.ended;
+  }
+
+  // length is that of a video, in seconds; 0 for what has none.
+  get length() {
+    return this.#media.length ?? 0;
   }
 
   // start sets the item going, and resolves when it can be seen.

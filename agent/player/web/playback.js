@@ -130,8 +130,11 @@ export class Playback {
     this.#staged.delete(layer);
     layer?.ended?.catch((error) => this.#fail(index, error));
     const since = slot.start ?? (kept ? kept.since : this.#clock.now());
-    const started = kept ? kept.started : performance.now();
-    const on = {slot, index, item, layer: layer ?? kept.layer, since, started, generation, presentation, background};
+    // The same run of the same item, in another generation, is one play; the next turn of a picture is another.
+    const run = kept && (slot.keep || (slot.start !== undefined && slot.start === kept.slot.start)) ? kept : null;
+    const began = run ? run.began : this.#clock.now();
+    const started = run ? run.started : performance.now();
+    const on = {slot, index, item, layer: layer ?? kept.layer, since, began, started, run, generation, presentation, background};
     this.#zone.turnTo(on).then(this.#settle);
     return true;
   }

@@ -19,7 +19,8 @@ export async function video(item, parent, {into, signal}) {
     element.currentTime = Math.min(into, element.duration - 0.1);
     await happens(element, 'seeked');
   }
-  return {ended: finish(element, signal), start: () => start(element), drawn: () => frame(element)};
+  const length = Number.isFinite(element.duration) ? element.duration : 0;
+  return {ended: finish(element, signal), start: () => start(element), drawn: () => frame(element), length};
 }
 
 // free gives the decoder back now, and not when the garbage is collected.

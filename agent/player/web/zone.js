@@ -1,13 +1,15 @@
 import {duration} from './playlist.js';
 import {Playback} from './playback.js';
 
+const SHORT = 0.3; // seconds that a play may lack, and still is a whole one: the next comes on a little early
+
 // A <vitrine-zone> is a rectangle of the screen that plays a playlist. Its data attributes say what is on: data-zone, data-presentation,
 // data-generation, data-index, data-asset.
 export class Zone extends HTMLElement {
   #playing = null;
   #prepared = null;
 
-  // shown is what is on: {slot, index, item, layer, since, started, generation, presentation, background}, or null.
+  // shown is what is on: {slot, index, item, layer, since, began, started, generation, presentation, background}, or null.
   shown = null;
 
   // place puts the zone where the manifest says, in percent of the screen.
@@ -50,6 +52,7 @@ export class Zone extends HTMLElement {
   // release frees the layers of a zone that isn't needed any more.
   release() {
     this.stop();
+    this.#played();
     this.shown?.layer.release();
     this.remove();
   }
@@ -57,6 +60,8 @@ export class Zone extends HTMLElement {
   // turnTo makes something the item that is on, and resolves when what was on before is gone.
   async turnTo(on) {
     const before = this.shown;
+    if (!on.run || on.run !== before) this.#played();
+    on.run = null; // or each would hold on to the one before
     this.shown = on;
     this.dataset.presentation = on.presentation;
     this.dataset.generation = on.generation;
@@ -68,6 +73,18 @@ export class Zone extends HTMLElement {
     this.dispatchEvent(new CustomEvent('shown', {bubbles: true, detail: this.report()}));
     await revealed;
     if (before && before.layer !== on.layer) before.layer.release();
+  }
+
+  // played tells that what was shown is over: for how long it was there, and whether that is all of it.
+  #played() {
+    if (!this.shown || document.hidden) return;
+    const {generation, presentation, index, item, layer, began, started} = this.shown;
+    const seconds = (performance.now() - started) / 1000;
+    const detail = {
+      generation, presentation, zone: this.dataset.zone, index, asset: item.asset ?? '', since: began, seconds,
+      complete: seconds > (item.seconds || layer.length || 0) - SHORT,
+    };
+    this.dispatchEvent(new CustomEvent('played', {bubbles: true, detail}));
   }
 
   // report says what is on, as the agent wants to know it.
