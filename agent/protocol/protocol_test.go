@@ -220,3 +220,15 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckPlayID(t *testing.T) {
+	for id, good := range map[string]bool{
+		"01ARZ3NDEKTSV4RRFFQ69G5FAV": true, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ": true,
+		"": false, "8ZZZZZZZZZZZZZZZZZZZZZZZZZ": false, "01ARZ3NDEKTSV4RRFFQ69G5FA": false, "01ARZ3NDEKTSV4RRFFQ69G5FAU": false, "01arz3ndektsv4rrffq69g5fav": false,
+		"01ARZ3NDEKTSV4UUUUQ69G5FAV": false, "01ARZ3NDEKTS\n4RRFFQ69G5FAV": false,
+	} {
+		if err := protocol.CheckPlayID(id); (err == nil) != good {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
