@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"vitrine/agent"
 	"vitrine/agent/protocol"
 )
 
@@ -26,7 +27,7 @@ func TestNoSecretsInStatusAndCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	viewer, page := view(t, state, file, "--server", addr)
-	said, err := json.Marshal(awaitStatus(t, page, "connected", connected))
+	said, err := json.Marshal(awaitStatus(t, page, "playing", func(s agent.Status) bool { return connected(s) && playing(s) }))
 	if err != nil {
 		t.Fatal(err)
 	}
