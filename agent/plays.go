@@ -15,11 +15,12 @@ import (
 const playsFolder = "plays"
 
 // played keeps what a page has shown.
-func (a *Agent) played(p player.Play) {
+func (a *Agent) played(p player.Play) error {
 	a.plays.Add(protocol.Play{
 		ID: p.ID, Start: p.Start, Trust: a.clock.Trust().String(), Seconds: p.Length.Seconds(), Complete: p.Complete,
 		Generation: p.Generation, Presentation: p.Presentation, Zone: p.Zone, Item: p.Item, Type: p.Type, Asset: p.Asset, Name: p.Name,
 	})
+	return nil
 }
 
 // ReadPlays reads the proof of play that is in a state folder, whether a viewer runs or not.

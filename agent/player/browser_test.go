@@ -474,7 +474,7 @@ func TestPlays(t *testing.T) {
 	l := newLibrary()
 	first, film, last := l.picture(t, red), l.film(t), l.picture(t, green)
 	plays := make(chan player.Play, 1000)
-	config := player.Config{Assets: l.open, Played: func(p player.Play) { plays <- p }}
+	config := player.Config{Assets: l.open, Played: func(p player.Play) error { plays <- p; return nil }}
 	p, stop := run(t, config)
 	programme := l.programme("plays", still(first, 1), video(film), still(last, 1))
 	show(t, p, programme)

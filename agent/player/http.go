@@ -67,7 +67,7 @@ func (p *Player) Run(ctx context.Context) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
 	var tasks sync.WaitGroup
-	tasks.Go(func() { p.watch(ctx) })
+	tasks.Go(func() { p.Watch(ctx) })
 	tasks.Go(func() {
 		<-ctx.Done()
 		server.Close()
@@ -87,9 +87,8 @@ func (p *Player) Run(ctx context.Context) error {
 	return fmt.Errorf("player: %w", err)
 }
 
-// Handler is the player's HTTP side. It answers only requests that were sent to a loopback name and to the port that they came
-// in on, so that no web page can reach it through a name of its own (DNS rebinding). What is on changes with the clock only
-// while Run runs.
+// Handler is the player's HTTP side, for whatever path it is put under: the page's own addresses are relative. It answers only requests that
+// Config.Guard lets through. What is on changes with the clock only while Run or Watch runs.
 func (p *Player) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.serveIndex)
@@ -99,16 +98,17 @@ func (p *Player) Handler() http.Handler {
 	if p.cfg.Status != nil {
 		mux.HandleFunc("GET /v1/status", p.serveStatus)
 	}
-	return guard(mux)
+	return p.guard(mux)
 }
 
 // guard refuses requests that can't be from the player's own page or a local program, and sets what every answer says.
-func guard(next http.Handler) http.Handler {
+func (p *Player) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setHeaders(w.Header())
+		err := p.cfg.Guard(r)
 		switch {
-		case !fromHere(r):
-			http.Error(w, "this is a local address: open it as http://127.0.0.1 with the right port", http.StatusForbidden)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD are answered here", http.StatusMethodNotAllowed)
@@ -127,22 +127,34 @@ func setHeaders(h http.Header) {
 	h.Set("Referrer-Policy", "no-referrer")
 }
 
-// fromHere tells whether a request was sent to this machine by a loopback name, and from a page of the same origin if
-// from a page at all.
-func fromHere(r *http.Request) bool {
+// errNotLocal refuses what was sent to another machine, or by a page of another origin.
+var errNotLocal = errors.New("this is a local address: open it as http://127.0.0.1 with the right port")
+
+// fromHere lets a request through that was sent to a loopback name of this machine and to the port that it came in on, so that no web page can
+// reach the player through a name of its own (DNS rebinding).
+func fromHere(r *http.Request) error {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !ok || !local.IP.IsLoopback() {
-		return false
+		return errNotLocal
 	}
 	host, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host, port = strings.Trim(r.Host, "[]"), "80"
 	}
-	if !isLoopback(host) || port != fmt.Sprint(local.Port) {
-		return false
+	if !isLoopback(host) || port != fmt.Sprint(local.Port) || !SameOrigin(r) {
+		return errNotLocal
+	}
+	return nil
+}
+
+// SameOrigin tells whether a request is from a page of the origin that it was sent to, if it is from a page at all.
+func SameOrigin(r *http.Request) bool {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
 	}
 	origins := r.Header.Values("Origin")
-	return len(origins) == 0 || len(origins) == 1 && origins[0] == "http://"+r.Host
+	return len(origins) == 0 || len(origins) == 1 && origins[0] == scheme+r.Host
 }
 
 func (p *Player) serveStatus(w http.ResponseWriter, _ *http.Request) {

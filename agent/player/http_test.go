@@ -6,8 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"vitrine/agent/player"
 	"vitrine/content/digest"
@@ -75,6 +78,60 @@ func TestOnlyLocalNamesAreAnswered(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A server that puts the page under a path of its own says itself whom it answers, has files of the page in the place of others, and all that
+// the page is told about keeps.
+func TestElsewhere(t *testing.T) {
+	p := player.New(player.Config{
+		Assets: newLibrary().open,
+		Guard: func(r *http.Request) error {
+			if r.Host != "screens.example" {
+				return errors.New("not under this name")
+			}
+			return nil
+		},
+		Files: fstest.MapFS{"link.js": {Data: []byte("// another")}, "more.js": {Data: []byte("// more")}, "more.txt": {Data: []byte("no file of a page")}},
+	})
+	server := httptest.NewTLSServer(http.StripPrefix("/view/lobby", p.Handler()))
+	defer server.Close()
+	get := func(path, host string) (*http.Response, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		response, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response, string(body)
+	}
+	if response, body := get("/view/lobby/", "other.example"); response.StatusCode != 403 || !strings.Contains(body, "not under this name") {
+		t.Errorf("under another name: %s %s", response.Status, body)
+	}
+	response, page := get("/view/lobby/", "screens.example")
+	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "wss://screens.example;") || strings.Contains(policy, "ws://") {
+		t.Errorf("the policy over TLS: %s", policy)
+	}
+	version, files := p.Page()
+	if other, _ := player.New(player.Config{}).Page(); !strings.Contains(page, version) || other == version {
+		t.Errorf("version %s beside %s", version, other)
+	}
+	if !slices.Contains(files, "more.js") || slices.Contains(files, "more.txt") {
+		t.Errorf("files %v", files)
+	}
+	for path, want := range map[string]string{"web/link.js": "// another", "web/more.js": "// more"} {
+		if _, body := get("/view/lobby/"+path, "screens.example"); body != want {
+			t.Errorf("%s: %s", path, body)
+		}
 	}
 }
 

@@ -272,7 +272,8 @@ func (p *Player) noteFailed(m pageMessage) {
 // longestPlay is a day, as that of an item, and a little more.
 const longestPlay = 25 * time.Hour
 
-// notePlayed passes on what a page has shown. It is false before there is a programme that it could be of: the page sends it again.
+// notePlayed passes on what a page has shown. It is false before there is a programme that it could be of, and while it can't be kept: the page
+// sends it again.
 func (p *Player) notePlayed(g *page, m pageMessage) bool {
 	p.mu.Lock()
 	if p.current == nil {
@@ -290,12 +291,15 @@ func (p *Player) notePlayed(g *page, m pageMessage) bool {
 	}
 	z, _ := p.generation(m.Generation).zone(m.Presentation, m.Zone)
 	p.mu.Unlock()
-	p.cfg.Played(Play{
+	err := p.cfg.Played(Play{
 		ID: m.Play, Generation: playing.Generation, Presentation: playing.Presentation, Zone: playing.Zone, Item: playing.Item,
 		Type: z.Playlist[m.Index].Type, Asset: playing.Asset, Name: playing.Name,
 		Start: time.Time(m.Since), Length: length, Complete: m.Complete,
 	})
-	return true
+	if err != nil {
+		p.log.Error("What a page has shown can't be kept; the page sends it again.", "err", err)
+	}
+	return err == nil
 }
 
 // findFailed is the item that a page couldn't show, and whether that is news.

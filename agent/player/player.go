@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -38,11 +40,15 @@ type Config struct {
 	Trusted func() bool
 	// Status is what /v1/status answers, as JSON. Nil means that there is no such page.
 	Status func() any
+	// Guard says why a request isn't answered. Nil lets through what was sent to this machine by a loopback name.
+	Guard func(*http.Request) error
+	// Files has files of the page beside its own, at its root; one takes the place of the page's own of the same name. Nil means none.
+	Files fs.FS
 	// Failed is told of each item that a page couldn't show. It must not block. Nil means that nobody wants to know.
 	Failed func(Failure)
-	// Played is told of each item that a page has shown, once it is over; of several pages it is told what the one shows that is open longest. It must
-	// not block. Nil means that nobody wants to know.
-	Played func(Play)
+	// Played is told of each item that a page has shown, once it is over; of several pages it is told what the one shows that is open longest. The page
+	// waits for it, and nothing else does. An error means that it can't be kept now: the page sends it again. Nil means that nobody wants to know.
+	Played func(Play) error
 	// Log gets what an installer should know. Nil means no log.
 	Log *slog.Logger
 }
@@ -150,7 +156,10 @@ func New(cfg Config) *Player {
 		cfg.Failed = func(Failure) {}
 	}
 	if cfg.Played == nil {
-		cfg.Played = func(Play) {}
+		cfg.Played = func(Play) error { return nil }
+	}
+	if cfg.Guard == nil {
+		cfg.Guard = fromHere
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -158,7 +167,7 @@ func New(cfg Config) *Player {
 	return &Player{
 		cfg:     cfg,
 		log:     cfg.Log,
-		web:     newWebFiles(),
+		web:     newWebFiles(cfg.Files),
 		changed: make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		open:    map[*page]struct{}{},
@@ -267,8 +276,16 @@ func (p *Player) evaluate() time.Duration {
 	return min(max(state.Until.Sub(now), atLeast), atMost)
 }
 
-// watch re-evaluates the schedule when its next change comes, and once a minute, because clocks step and trust comes and goes.
-func (p *Player) watch(ctx context.Context) {
+// Pages is how many pages are open.
+func (p *Player) Pages() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open)
+}
+
+// Watch re-evaluates the schedule when its next change comes, and once a minute, because clocks step and trust comes and goes. It returns when
+// ctx ends. Run does it; a player whose Handler somebody else serves needs it too.
+func (p *Player) Watch(ctx context.Context) {
 	for {
 		p.mu.Lock()
 		wait := p.evaluate()

@@ -32,7 +32,7 @@ func watched(t *testing.T, c Config) *Player {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.watch(ctx)
+		p.Watch(ctx)
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"embed"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"time"
 
 	"vitrine/content/digest"
@@ -39,26 +41,21 @@ type webFiles struct {
 	version string
 }
 
-// newWebFiles reads the page from the binary. Its version is a hash of all its files: it changes when the page does, not with
-// every release of the agent.
-func newWebFiles() *webFiles {
-	w := &webFiles{files: map[string]webFile{}}
-	var all []byte
-	err := fs.WalkDir(embedded, "web", func(name string, entry fs.DirEntry, err error) error {
-		mimeType, ok := mimeTypes[path.Ext(name)]
-		if err != nil || entry.IsDir() || !ok {
-			return err
-		}
-		data, err := embedded.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		all = append(append(append(all, name...), 0), data...)
-		w.files[name[len("web/"):]] = webFile{data: data, mimeType: mimeType, etag: etag(data)}
-		return nil
-	})
+// newWebFiles reads the page from the binary, with more files or none. Its version is a hash of all its files: it changes when the page does, not
+// with every release of the agent.
+func newWebFiles(more fs.FS) *webFiles {
+	own, err := fs.Sub(embedded, "web")
 	if err != nil {
 		panic(err) // the files are part of the program
+	}
+	w := &webFiles{files: map[string]webFile{}}
+	w.add(own)
+	if more != nil {
+		w.add(more)
+	}
+	var all []byte
+	for _, name := range w.names() {
+		all = append(append(append(all, name...), 0), w.files[name].data...)
 	}
 	w.version = digest.Of(all).Short()
 	index := w.files["index.html"]
@@ -68,13 +65,39 @@ func newWebFiles() *webFiles {
 	return w
 }
 
+// add reads all files of the page from a file system.
+func (w *webFiles) add(files fs.FS) {
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		mimeType, ok := mimeTypes[path.Ext(name)]
+		if err != nil || entry.IsDir() || !ok {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		w.files[name] = webFile{data: data, mimeType: mimeType, etag: etag(data)}
+		return err
+	})
+	if err != nil {
+		panic(err) // the files are part of the program
+	}
+}
+
+// names are those of the files, in order.
+func (w *webFiles) names() []string { return slices.Sorted(maps.Keys(w.files)) }
+
+// Page is the version of the page, and the names of its files below web/; index.html is the page itself.
+func (p *Player) Page() (version string, files []string) { return p.web.version, p.web.names() }
+
 func etag(data []byte) string { return `"` + digest.Of(data).Short() + `"` }
 
 // serveIndex gives the page. Its policy allows what comes from here and nothing else: no inline script or style, no frames.
 func (p *Player) serveIndex(w http.ResponseWriter, r *http.Request) {
 	// Browsers before 2022 don't count WebSockets as 'self'; r.Host has been checked.
+	socket := "ws://"
+	if r.TLS != nil {
+		socket = "wss://"
+	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "+
-		"connect-src 'self' ws://"+r.Host+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		"connect-src 'self' "+socket+r.Host+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	p.serveFile(w, r, "index.html")
 }
 

@@ -2,7 +2,7 @@
 // is on, and nothing that is on depends on the connection.
 import {Clock} from './clock.js';
 import {Plays} from './plays.js';
-import {Socket} from './socket.js';
+import {Link} from './link.js';
 import './overlays.js';
 import './screen.js';
 
@@ -12,7 +12,7 @@ const version = document.querySelector('meta[name="vitrine-version"]').content;
 
 const address = new URL('v1/page', document.baseURI);
 address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
-const socket = new Socket(address);
+const socket = new Link(address);
 screen.clock = new Clock((message) => socket.send(message));
 
 const plays = new Plays((message) => socket.send(message), () => screen.clock.now());
