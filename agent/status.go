@@ -82,10 +82,30 @@ func (a *Agent) showState() {
 	code, sync := a.code, a.sync
 	a.mu.Unlock()
 	state := player.State{Name: a.name(), State: s.State, Message: message(s, code, sync), Version: a.config.Version, Code: code}
-	for _, addr := range a.addresses() {
-		state.Addresses = append(state.Addresses, addr.String())
-	}
+	state.Interfaces = a.interfaces()
 	a.player.SetState(state)
+}
+
+// interfaces are those by which the machine could be reached, also without an address: the cable may be in, and no DHCP server answer.
+func (a *Agent) interfaces() []player.Interface {
+	all, err := network.Interfaces()
+	if err != nil {
+		a.log.Debug("The machine's interfaces can't be listed", "err", err)
+	}
+	list := []player.Interface{}
+	for _, i := range all {
+		if !i.Up || i.Loopback || len(i.MAC) == 0 && len(i.Addrs) == 0 {
+			continue
+		}
+		shown := player.Interface{Name: i.Name, MAC: i.MAC.String(), Addresses: []string{}}
+		for _, p := range i.Addrs {
+			if p.Addr().IsGlobalUnicast() {
+				shown.Addresses = append(shown.Addresses, p.Addr().String())
+			}
+		}
+		list = append(list, shown)
+	}
+	return list
 }
 
 // addresses are those by which the machine can be reached; none if they can't be known.

@@ -11,8 +11,8 @@ import (
 	"vitrine/content/digest"
 )
 
-// serveAsset gives an asset of the present programme or the one before, in ranges if asked to. Only pictures and videos are
-// given out, under the type that the manifest has for them, and sandboxed: a picture may be an SVG with a script in it.
+// serveAsset gives an asset of the present programme or the one before, in ranges if asked to. Only pictures, videos and sounds
+// are given out, under the type that the manifest has for them, and sandboxed: a picture may be an SVG with a script in it.
 func (p *Player) serveAsset(w http.ResponseWriter, r *http.Request) {
 	d, err := digest.Parse(r.PathValue("digest"))
 	if err != nil {
@@ -47,5 +47,5 @@ func (p *Player) serveAsset(w http.ResponseWriter, r *http.Request) {
 // playableType is the media type without its parameters, and whether a page can be given it.
 func playableType(s string) (string, bool) {
 	t, _, err := mime.ParseMediaType(s)
-	return t, err == nil && (strings.HasPrefix(t, "image/") || strings.HasPrefix(t, "video/"))
+	return t, err == nil && (strings.HasPrefix(t, "image/") || strings.HasPrefix(t, "video/") || strings.HasPrefix(t, "audio/"))
 }

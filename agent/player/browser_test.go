@@ -384,7 +384,7 @@ func TestOverlays(t *testing.T) {
 	t.Parallel()
 	l := newLibrary()
 	p := start(t, player.Config{Assets: l.open})
-	p.SetState(player.State{Name: "Lobby north", State: protocol.StateSearching, Message: "Looking for a server", Addresses: []string{"192.0.2.7"}, Version: "1.2.3"})
+	p.SetState(player.State{Name: "Lobby north", State: protocol.StateSearching, Message: "Looking for a server", Interfaces: []player.Interface{{Name: "eth0", MAC: "02:00:00:00:00:07", Addresses: []string{"192.0.2.7"}}}, Version: "1.2.3"})
 	ctx := browse(t, p)
 	browsertest.Wait(ctx, t, `['Searching', 'Lobby north', 'Looking for a server', '192.0.2.7', '1.2.3'].every((s) => document.querySelector('vitrine-wait').innerText.toLowerCase().includes(s.toLowerCase()))`)
 	if cursor := browsertest.Eval[string](ctx, t, `getComputedStyle(document.body).cursor`); cursor != "none" {

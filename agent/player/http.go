@@ -94,6 +94,9 @@ func (p *Player) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", p.serveIndex)
 	mux.HandleFunc("GET /web/{file...}", p.serveWeb)
 	mux.HandleFunc("GET /assets/{digest}", p.serveAsset)
+	mux.HandleFunc("GET /frame", p.serveFrame)
+	mux.HandleFunc("GET /v1/reachable", p.serveReachable)
+	mux.HandleFunc("GET /v1/feed", p.serveFeed)
 	mux.HandleFunc("GET /v1/page", p.servePage)
 	if p.cfg.Status != nil {
 		mux.HandleFunc("GET /v1/status", p.serveStatus)
@@ -154,7 +157,17 @@ func SameOrigin(r *http.Request) bool {
 		scheme = "https://"
 	}
 	origins := r.Header.Values("Origin")
-	return len(origins) == 0 || len(origins) == 1 && origins[0] == scheme+r.Host
+	return (len(origins) == 0 || len(origins) == 1 && origins[0] == scheme+r.Host) && !embedded(r)
+}
+
+// embedded tells whether a browser says that the request is by a page of another site (W3C Fetch Metadata), such as one that a programme
+// shows: an image, a script or a frame has no Origin. A link that a person follows is let pass.
+func embedded(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return false
+	}
+	return r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
 func (p *Player) serveStatus(w http.ResponseWriter, _ *http.Request) {

@@ -40,6 +40,8 @@ type statusMessage struct {
 	Type string `json:"type"`
 	State
 	Connected bool `json:"connected"`
+	// Trusted tells whether the agent's clock can be relied on.
+	Trusted bool `json:"trusted"`
 	// QR is the code as rows of modules, "1" for dark ones; none without a code.
 	QR []string `json:"qr,omitempty"`
 }
@@ -50,7 +52,9 @@ type programmeMessage struct {
 	Generation   digest.Digest `json:"generation"`
 	Presentation string        `json:"presentation"`
 	// Standby is set outside the operating hours, when there are no zones and the screen is to be dark.
-	Standby    bool          `json:"standby,omitempty"`
+	Standby bool `json:"standby,omitempty"`
+	// Timezone is that of clocks that have none of their own.
+	Timezone   string        `json:"timezone,omitempty"`
 	Background string        `json:"background,omitempty"`
 	Zones      []zoneMessage `json:"zones"`
 	Anchor     millis        `json:"anchor"`
@@ -144,7 +148,7 @@ func (p *Player) helloMessage() helloMessage {
 }
 
 func (p *Player) statusMessage() statusMessage {
-	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected(), QR: qrOf(p.state)}
+	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected(), Trusted: p.cfg.Trusted(), QR: qrOf(p.state)}
 }
 
 func (p *Player) identifyMessage() identifyMessage {
@@ -159,6 +163,7 @@ func (p *Player) programmeMessage() programmeMessage {
 		Generation:   p.current.Generation,
 		Presentation: on.Presentation,
 		Standby:      on.Standby,
+		Timezone:     p.current.Manifest.Timezone,
 		Background:   shown.Background,
 		Zones:        []zoneMessage{},
 		Anchor:       millis(on.Anchor),

@@ -32,12 +32,21 @@ type Config struct {
 	// Addr is the "host:port" to listen on; the host must be a loopback address or "localhost". Empty means DefaultAddr;
 	// port 0 takes a free one.
 	Addr string
+	// Rotation is by how many degrees the page turns what it shows, clockwise: 0, 90, 180 or 270.
+	Rotation int
+	// NoMark keeps the corner mark off.
+	NoMark bool
 	// Assets opens an asset of a programme that was shown. An error that is fs.ErrNotExist says that it isn't there. Required.
 	Assets func(digest.Digest) (io.ReadSeekCloser, error)
 	// Now is the time at which the schedule is looked up and that pages get; it may step. Nil means time.Now.
 	Now func() time.Time
 	// Trusted tells whether Now can be relied on for dated events. Nil means that it always can.
 	Trusted func() bool
+	// Reachable tells whether a web page that a programme shows can be loaded, and shown in a frame; an error says why not, in words. Nil means
+	// that nobody knows, and that the page tries.
+	Reachable func(ctx context.Context, url string) error
+	// Feed is what is known of a feed that a programme shows. It must not wait for the network. Nil means that there are no feeds.
+	Feed func(url string) (Feed, error)
 	// Status is what /v1/status answers, as JSON. Nil means that there is no such page.
 	Status func() any
 	// Guard says why a request isn't answered. Nil lets through what was sent to this machine by a loopback name.
@@ -71,10 +80,30 @@ type State struct {
 	Message string `json:"message"`
 	// Code is the pairing code that a person compares with the site's; empty if none is needed.
 	Code string `json:"code,omitempty"`
-	// Addresses are the device's own addresses.
-	Addresses []string `json:"addresses"`
+	// Interfaces are the device's own network interfaces.
+	Interfaces []Interface `json:"interfaces"`
 	// Version is the agent's version.
 	Version string `json:"version"`
+}
+
+// An Interface is a network interface, as a person at the switch or router knows it.
+type Interface struct {
+	Name string `json:"name"`
+	// MAC is its hardware address; empty if it has none.
+	MAC       string   `json:"mac"`
+	Addresses []string `json:"addresses"`
+}
+
+// A Feed is what a page shows of an RSS or Atom feed.
+type Feed struct {
+	Title   string      `json:"title"`
+	Entries []FeedEntry `json:"entries"`
+}
+
+// A FeedEntry is one piece of news, in plain text.
+type FeedEntry struct {
+	Title   string `json:"title"`
+	Summary string `json:"summary"`
 }
 
 // Playing is what is on in one zone.
@@ -137,6 +166,7 @@ type Player struct {
 	previous *programme // its assets stay available: a page may still show it
 	state    State
 	identity identify
+	trusted  bool // what pages know of Config.Trusted
 	open     map[*page]struct{}
 	opened   int // pages that have ever been open
 }
@@ -167,7 +197,7 @@ func New(cfg Config) *Player {
 	return &Player{
 		cfg:     cfg,
 		log:     cfg.Log,
-		web:     newWebFiles(cfg.Files),
+		web:     newWebFiles(cfg.Files, cfg.Rotation, !cfg.NoMark),
 		changed: make(chan struct{}, 1),
 		ready:   make(chan struct{}),
 		open:    map[*page]struct{}{},
@@ -251,12 +281,18 @@ func (p *Player) Identify(name string, d time.Duration) {
 
 // evaluate looks up what is on now, and tells the pages if that has changed. It returns how long that holds. p.mu is held.
 func (p *Player) evaluate() time.Duration {
-	const atLeast, atMost = 5 * time.Millisecond, time.Minute
+	const atLeast, atMost, untrusted = 5 * time.Millisecond, time.Minute, 2 * time.Second
 	if p.current == nil {
 		return atMost
 	}
-	now := p.cfg.Now()
-	state := p.current.timetable.At(now, p.cfg.Trusted())
+	now, trusted := p.cfg.Now(), p.cfg.Trusted()
+	if trusted != p.trusted {
+		p.trusted = trusted
+		for page := range p.open {
+			page.post(p.statusMessage())
+		}
+	}
+	state := p.current.timetable.At(now, trusted)
 	if state != p.current.state {
 		fresh := state.Presentation != p.current.state.Presentation || !state.Anchor.Equal(p.current.state.Anchor)
 		p.current.state = state
@@ -269,6 +305,9 @@ func (p *Player) evaluate() time.Duration {
 		for page := range p.open {
 			page.post(p.programmeMessage())
 		}
+	}
+	if !trusted {
+		return untrusted // a clock on the screen waits for that
 	}
 	if state.Until.IsZero() {
 		return atMost

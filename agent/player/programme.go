@@ -40,6 +40,10 @@ func (p *programme) item(presentation, zone string, index int) (Playing, bool) {
 		return Playing{}, false
 	}
 	asset := z.Playlist[index].Asset
+	name := p.Manifest.Assets[asset].Name
+	if asset.IsZero() {
+		name = z.Playlist[index].URL
+	}
 	return Playing{
 		Generation: p.Generation,
 		Playing: protocol.Playing{
@@ -47,7 +51,7 @@ func (p *programme) item(presentation, zone string, index int) (Playing, bool) {
 			Presentation: presentation,
 			Item:         index,
 			Asset:        asset,
-			Name:         p.Manifest.Assets[asset].Name,
+			Name:         name,
 		},
 	}, true
 }

@@ -8,13 +8,15 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"vitrine/content/digest"
 )
 
 //go:embed web
-var embedded embed.FS
+var pageFiles embed.FS
 
 // mimeTypes are the kinds of file that the page is made of. The operating system's own table isn't asked: on Windows anybody
 // may have set it to anything, and browsers refuse modules of the wrong type.
@@ -24,9 +26,6 @@ var mimeTypes = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
 }
-
-// versionMark is replaced in index.html, so that a page knows which version it is.
-var versionMark = []byte("{{version}}")
 
 // A webFile is one file of the page.
 type webFile struct {
@@ -41,10 +40,10 @@ type webFiles struct {
 	version string
 }
 
-// newWebFiles reads the page from the binary, with more files or none. Its version is a hash of all its files: it changes when the page does, not
-// with every release of the agent.
-func newWebFiles(more fs.FS) *webFiles {
-	own, err := fs.Sub(embedded, "web")
+// newWebFiles reads the page from the binary, with more files or none, and puts the settings into it. Its version is a hash of all its files and
+// the settings: it changes when they do, not with every release of the agent.
+func newWebFiles(more fs.FS, rotation int, mark bool) *webFiles {
+	own, err := fs.Sub(pageFiles, "web")
 	if err != nil {
 		panic(err) // the files are part of the program
 	}
@@ -53,13 +52,14 @@ func newWebFiles(more fs.FS) *webFiles {
 	if more != nil {
 		w.add(more)
 	}
-	var all []byte
+	settings := []string{"{{rotation}}", strconv.Itoa(rotation), "{{mark}}", strconv.FormatBool(mark)}
+	all := []byte(strings.Join(settings, " "))
 	for _, name := range w.names() {
 		all = append(append(append(all, name...), 0), w.files[name].data...)
 	}
 	w.version = digest.Of(all).Short()
 	index := w.files["index.html"]
-	index.data = bytes.ReplaceAll(index.data, versionMark, []byte(w.version))
+	index.data = []byte(strings.NewReplacer(append(settings, "{{version}}", w.version)...).Replace(string(index.data)))
 	index.etag = etag(index.data)
 	w.files["index.html"] = index
 	return w
@@ -89,14 +89,15 @@ func (p *Player) Page() (version string, files []string) { return p.web.version,
 
 func etag(data []byte) string { return `"` + digest.Of(data).Short() + `"` }
 
-// serveIndex gives the page. Its policy allows what comes from here and nothing else: no inline script or style, no frames.
+// serveIndex gives the page. Its policy allows what comes from here and nothing else: no inline script or style. What a programme's web pages and
+// streams need beyond it, the frame of each has (see serveFrame).
 func (p *Player) serveIndex(w http.ResponseWriter, r *http.Request) {
 	// Browsers before 2022 don't count WebSockets as 'self'; r.Host has been checked.
 	socket := "ws://"
 	if r.TLS != nil {
 		socket = "wss://"
 	}
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; "+
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; frame-src 'self'; "+
 		"connect-src 'self' "+socket+r.Host+"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	p.serveFile(w, r, "index.html")
 }

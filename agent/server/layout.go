@@ -31,16 +31,18 @@ type layoutPresentation struct {
 }
 
 type layoutZone struct {
-	ID       string       `json:"id"`
-	X        float64      `json:"x"`
-	Y        float64      `json:"y"`
-	W        float64      `json:"w"`
-	H        float64      `json:"h"`
-	Playlist []layoutItem `json:"playlist"`
+	ID         string       `json:"id"`
+	X          float64      `json:"x"`
+	Y          float64      `json:"y"`
+	W          float64      `json:"w"`
+	H          float64      `json:"h"`
+	Background string       `json:"background,omitempty"`
+	Color      string       `json:"color,omitempty"`
+	Playlist   []layoutItem `json:"playlist"`
 }
 
 // layoutItem is an item of a manifest, or a file, or all files below a folder in their order; "." is the media folder itself. What is left out of
-// seconds, fit and transition is as without a layout.
+// seconds, fit and transition is as without a layout. Sound is played only where a volume is given: a folder may have music beside its pictures.
 type layoutItem struct {
 	manifest.Item
 	File   string `json:"file,omitempty"`
@@ -103,7 +105,9 @@ func (f *filler) presentation(path string, p layoutPresentation) (manifest.Prese
 		if err != nil {
 			return filled, err
 		}
-		filled.Zones = append(filled.Zones, manifest.Zone{ID: z.ID, X: z.X, Y: z.Y, W: z.W, H: z.H, Playlist: playlist})
+		filled.Zones = append(filled.Zones, manifest.Zone{
+			ID: z.ID, X: z.X, Y: z.Y, W: z.W, H: z.H, Background: z.Background, Color: z.Color, Playlist: playlist,
+		})
 	}
 	return filled, nil
 }
@@ -125,10 +129,10 @@ func (f *filler) playlist(at string, list []layoutItem) ([]manifest.Item, error)
 			filled = append(filled, item.Item)
 			continue
 		}
-		found := f.below(item.Folder)
+		found := f.below(item.Folder, item.Volume > 0)
 		if item.File != "" {
 			if found = f.named(item.File); len(found) == 0 {
-				return nil, fmt.Errorf("%s[%d].file: there is no picture or video %.100q in the media folder", at, i, item.File)
+				return nil, fmt.Errorf("%s[%d].file: there is no picture, video or sound %.100q in the media folder", at, i, item.File)
 			}
 		}
 		for _, m := range found {
@@ -147,15 +151,18 @@ func within(file, folder string) bool {
 	return folder == "." || strings.HasPrefix(file, folder+"/")
 }
 
-func (f *filler) below(folder string) []media.Item {
+// below are the files in a folder; sounds only if they are wanted.
+func (f *filler) below(folder string, sounds bool) []media.Item {
 	var found []media.Item
 	for _, m := range f.items {
-		if within(m.Path, folder) {
+		if folder != "" && within(m.Path, folder) && (sounds || !isSound(m)) {
 			found = append(found, m)
 		}
 	}
 	return found
 }
+
+func isSound(m media.Item) bool { return strings.HasPrefix(m.Type, "audio/") }
 
 func (f *filler) named(file string) []media.Item {
 	for _, m := range f.items {
@@ -171,11 +178,15 @@ func (f *filler) item(m media.Item, like manifest.Item) manifest.Item {
 	f.assets[m.Digest] = manifest.Asset{Size: m.Size, Type: m.Type, Name: m.Name}
 	item := like
 	item.Asset = m.Digest
-	if strings.HasPrefix(m.Type, "video/") {
+	switch {
+	case isSound(m):
+		item.Type, item.Seconds = manifest.Audio, m.Duration.Round(time.Millisecond).Seconds()
+		return item
+	case strings.HasPrefix(m.Type, "video/"):
 		item.Type, item.Seconds = manifest.Video, m.Duration.Round(time.Millisecond).Seconds()
 		return item
 	}
-	item.Type = manifest.Image
+	item.Type, item.Volume = manifest.Image, 0
 	if item.Seconds == 0 {
 		item.Seconds = f.seconds
 	}
@@ -187,6 +198,9 @@ func (f *filler) item(m media.Item, like manifest.Item) manifest.Item {
 
 // announce is the default presentation with a file that has just come in the place of the folders that it is in; false if it is in none.
 func (f *filler) announce(p layoutPresentation, filled manifest.Presentation, m media.Item) (manifest.Presentation, manifest.Item, bool) {
+	if isSound(m) {
+		return filled, manifest.Item{}, false // it has nothing to see
+	}
 	has := func(item layoutItem) bool { return item.Folder != "" && within(m.Path, item.Folder) }
 	var one manifest.Item
 	filled.Zones = slices.Clone(filled.Zones)

@@ -53,11 +53,13 @@ func TestLayout(t *testing.T) {
 	file := func(path, mediaType string, duration time.Duration) media.Item {
 		return media.Item{Path: path, Name: path, Digest: digest.Of([]byte(path)), Size: 1, Type: mediaType, Duration: duration}
 	}
-	items := []media.Item{file("a.png", "image/png", 0), file("rooms/b.jpg", "image/jpeg", 0), file("rooms/c.webm", "video/webm", 2*time.Second), file("roomsy.jpg", "image/jpeg", 0)}
+	items := []media.Item{file("a.png", "image/png", 0), file("rooms/b.jpg", "image/jpeg", 0), file("rooms/c.webm", "video/webm", 2*time.Second), file("roomsy.jpg", "image/jpeg", 0),
+		file("music/a.mp3", "audio/mpeg", 0), file("music/b.m4a", "audio/mp4", 3*time.Second), file("music/cover.jpg", "image/jpeg", 0)}
 	written := `{"timezone": "Europe/Amsterdam", "presentations": {
 		"day": {"background": "#123456", "zones": [
 			{"id": "main", "w": 100, "h": 90, "playlist": [{"folder": "rooms", "seconds": 7, "fit": "cover"}, {"file": "./a.png", "transition": "cut"}]},
-			{"id": "bar", "y": 90, "w": 100, "h": 10, "playlist": [{"type": "text", "text": "hello", "seconds": 5}]}]},
+			{"id": "bar", "y": 90, "w": 100, "h": 10, "background": "#fff", "color": "#000", "playlist": [{"type": "text", "text": "hello", "seconds": 5}]},
+			{"id": "music", "w": 1, "h": 1, "playlist": [{"folder": "music", "volume": 40}]}]},
 		"empty": {"zones": [{"id": "main", "w": 100, "h": 100, "playlist": [{"folder": "none"}]}]}},
 		"schedule": {"default": "day", "operating": [{"from": "07:00", "to": "22:00"}], "events": [{"presentation": "empty", "dayparts": [{"from": "12:00", "to": "13:00"}]}]}}`
 	update := func(items, added []media.Item, written string) (bool, error) {
@@ -76,7 +78,18 @@ func TestLayout(t *testing.T) {
 	if diff := cmp.Diff(want, m.Presentations["day"].Zones[0].Playlist); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if len(m.Assets) != 3 || m.Timezone != "Europe/Amsterdam" || len(m.Schedule.Operating) != 1 || m.Presentations["empty"].Zones[0].Playlist[0].Type != manifest.Text {
+	music := []manifest.Item{
+		{Type: manifest.Audio, Asset: items[4].Digest, Volume: 40},
+		{Type: manifest.Audio, Asset: items[5].Digest, Volume: 40, Seconds: 3},
+		{Type: manifest.Image, Asset: items[6].Digest, Seconds: 10, Transition: manifest.Fade},
+	}
+	if diff := cmp.Diff(music, m.Presentations["day"].Zones[2].Playlist); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if bar := m.Presentations["day"].Zones[1]; bar.Background != "#fff" || bar.Color != "#000" {
+		t.Errorf("%+v", bar)
+	}
+	if len(m.Assets) != 6 || m.Timezone != "Europe/Amsterdam" || len(m.Schedule.Operating) != 1 || m.Presentations["empty"].Zones[0].Playlist[0].Type != manifest.Text {
 		t.Errorf("%+v", m)
 	}
 	if changed, err := update(items, nil, written); err != nil || changed {
@@ -103,15 +116,19 @@ func TestLayout(t *testing.T) {
 	}
 
 	for name, c := range map[string]struct{ old, new, want string }{
-		"file":    {"./a.png", "nothing.png", `programme.json: presentations.day.zones[0].playlist[1].file: there is no picture or video "nothing.png"`},
-		"field":   {`"seconds": 7`, `"sceonds": 7`, `programme.json: json: unknown field "sceonds"`},
-		"syntax":  {`"day": {`, "\n\"day\": [", "programme.json: line "},
-		"zone":    {`"w": 100, "h": 90`, `"w": 100, "h": 101`, "presentations.day.zones[0]: x, y, w and h"},
-		"default": {`"default": "day"`, `"default": "night"`, `schedule.default: there is no presentation "night"`},
-		"hours":   {`"07:00"`, `"7:00"`, `schedule.operating[0].from: "7:00"`},
-		"both":    {`"file": "./a.png"`, `"file": "./a.png", "folder": "."`, "playlist[1]: want one of file, folder and type"},
-		"name":    {`"empty": {"zones"`, `"vitrine-new-9": {"zones"`, "the server's own"},
-		"tail":    {`"13:00"}]}]}}`, `"13:00"}]}]}}}`, "something after the end"},
+		"file":     {"./a.png", "nothing.png", `programme.json: presentations.day.zones[0].playlist[1].file: there is no picture, video or sound "nothing.png"`},
+		"silence":  {`"folder": "music", "volume": 40`, `"file": "music/a.mp3"`, "presentations.day.zones[2].playlist[0].volume: is missing"},
+		"address":  {`"type": "text", "text": "hello"`, `"type": "web", "url": "/etc/passwd"`, "presentations.day.zones[1].playlist[0].url: want an address"},
+		"clock":    {`"type": "text", "text": "hello"`, `"type": "clock", "format": "hours"`, "presentations.day.zones[1].playlist[0].format: it has no"},
+		"stranger": {`"type": "text", "text": "hello"`, `"type": "clock", "text": "x"`, "presentations.day.zones[1].playlist[0].text: an item of the type clock has none"},
+		"field":    {`"seconds": 7`, `"sceonds": 7`, `programme.json: json: unknown field "sceonds"`},
+		"syntax":   {`"day": {`, "\n\"day\": [", "programme.json: line "},
+		"zone":     {`"w": 100, "h": 90`, `"w": 100, "h": 101`, "presentations.day.zones[0]: x, y, w and h"},
+		"default":  {`"default": "day"`, `"default": "night"`, `schedule.default: there is no presentation "night"`},
+		"hours":    {`"07:00"`, `"7:00"`, `schedule.operating[0].from: "7:00"`},
+		"both":     {`"file": "./a.png"`, `"file": "./a.png", "folder": "."`, "playlist[1]: want one of file, folder and type"},
+		"name":     {`"empty": {"zones"`, `"vitrine-new-9": {"zones"`, "the server's own"},
+		"tail":     {`"13:00"}]}]}}`, `"13:00"}]}]}}}`, "something after the end"},
 	} {
 		before := p.current
 		changed, err := update(items, nil, strings.Replace(written, c.old, c.new, 1))

@@ -8,6 +8,7 @@ import (
 const (
 	picture = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	film    = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	song    = "sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
 	unknown = "sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 )
 
@@ -16,6 +17,7 @@ const good = `{
  "version": 1, "id": "lobby", "issued": "2026-11-23T08:00:00Z", "timezone": "Europe/Amsterdam",
  "assets": {
   "` + picture + `": {"size": 100, "type": "image/jpeg", "name": "a.jpg", "urls": ["https://cdn.example/a?b=c"]},
+  "` + song + `": {"size": 300, "type": "audio/mpeg"},
   "` + film + `": {"size": 200, "type": "video/mp4; codecs=\"avc1\""}
  },
  "presentations": {
@@ -119,7 +121,44 @@ var documents = []document{
 	{name: "no playlist", old: `"playlist": [{"type": "text"`, new: `"later": [{"type": "text"`, field: "presentations.welcome.zones[1].playlist"},
 
 	{name: "item without type", old: `"type": "text", `, field: "presentations.welcome.zones[1].playlist[0].type"},
-	{name: "item of type web", old: `{"type": "text"`, new: `{"type": "web", "url": "https://example.org"`, field: "presentations.welcome.zones[1].playlist[0].type"},
+	{name: "item of an unknown type", old: `{"type": "text"`, new: `{"type": "hologram"`, field: "presentations.welcome.zones[1].playlist[0].type"},
+	{name: "web page", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https://example.org:8080/a?b=c#d", "seconds": 20}`},
+	{name: "web page at an address", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "http://[2001:db8::1]/", "seconds": 20}`},
+	{name: "web page without address", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "seconds": 20}`, field: "playlist[0].url: is missing"},
+	{name: "web page in a file", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "file:///etc/passwd", "seconds": 20}`, field: "playlist[0].url"},
+	{name: "web page with a password", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https://user:secret@example.org", "seconds": 20}`, field: "playlist[0].url"},
+	{name: "web page that adds to a policy", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https://a.example;script-src/", "seconds": 20}`, field: "playlist[0].url"},
+	{name: "web page anywhere", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https://*/", "seconds": 20}`, field: "playlist[0].url"},
+	{name: "web page of no host", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https:///x", "seconds": 20}`, field: "playlist[0].url"},
+	{name: "web page for ever", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https://example.org"}`, field: "playlist[0].seconds"},
+	{name: "web page with a text", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "web", "url": "https://example.org", "text": "x", "seconds": 20}`, field: "playlist[0].text: an item of the type web has none"},
+	{name: "feed", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "feed", "url": "https://example.org/rss", "speed": 12.5, "seconds": 20}`},
+	{name: "stream", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "stream", "url": "https://example.org/live.m3u8", "volume": 30, "fit": "cover", "seconds": 20}`},
+	{name: "ticker", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "ticker", "text": "Hello", "speed": 10, "seconds": 20}`},
+	{name: "ticker that stands", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "ticker", "text": "Hello", "speed": -1, "seconds": 20}`, field: "playlist[0].speed"},
+	{name: "ticker of light", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "ticker", "text": "Hello", "speed": 101, "seconds": 20}`, field: "playlist[0].speed"},
+	{name: "text that runs", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "text", "text": "Hello", "speed": 10, "seconds": 20}`, field: "playlist[0].speed"},
+	{name: "clock", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "seconds": 20}`},
+	{name: "clock with everything", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "format": "HH:mm\nEEEE, d MMMM 'anno' yyyy", "timezone": "Asia/Tokyo", "language": "pt-BR", "seconds": 20}`},
+	{name: "clock of unknown letters", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "format": "HHH:mm", "seconds": 20}`, field: "playlist[0].format", beyond: true},
+	{name: "clock with an open quote", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "format": "HH 'o", "seconds": 20}`, field: "playlist[0].format: a quote", beyond: true},
+	{name: "clock with an escape", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "format": "\u001b[2J", "seconds": 20}`, field: "playlist[0].format"},
+	{name: "clock of nowhere", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "timezone": "Europe/Nowhere", "seconds": 20}`, field: "playlist[0].timezone", beyond: true},
+	{name: "clock of here", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "timezone": "Local", "seconds": 20}`, field: "playlist[0].timezone"},
+	{name: "clock in no language", old: `{"type": "text", "text": "Hello\nyou", "seconds": 20}`, new: `{"type": "clock", "language": "english", "seconds": 20}`, field: "playlist[0].language"},
+	{name: "sound without volume", old: `"type": "video", "asset": "` + film + `"`, new: `"type": "audio", "asset": "` + song + `"`, field: "playlist[1].volume: is missing"},
+	{name: "sound", old: `"type": "video", "asset": "` + film + `"`, new: `"type": "audio", "volume": 100, "asset": "` + song + `"`},
+	{name: "sound that is a film", old: `"type": "video", "asset": "` + film + `"`, new: `"type": "audio", "volume": 100, "asset": "` + film + `"`, field: "playlist[1].asset", beyond: true},
+	{name: "volume of 11", old: `"type": "video", "asset": "` + film + `"`, new: `"type": "video", "volume": 101, "asset": "` + film + `"`, field: "playlist[1].volume"},
+	{name: "volume of a half", old: `"type": "video", "asset": "` + film + `"`, new: `"type": "video", "volume": 0.5, "asset": "` + film + `"`, field: "playlist[1].volume: 0.5"},
+	{name: "volume of a picture", old: `"fit": "cover"`, new: `"fit": "cover", "volume": 3`, field: "playlist[0].volume"},
+	{name: "slide", old: `"fade"`, new: `"slide", "transition_seconds": 0.5`},
+	{name: "fade of no length", old: `"fade"`, new: `"fade", "transition_seconds": 0.05`, field: "playlist[0].transition_seconds"},
+	{name: "fade of a minute", old: `"fade"`, new: `"fade", "transition_seconds": 60`, field: "playlist[0].transition_seconds"},
+	{name: "fit as it is", old: `"cover"`, new: `"scale-down"`},
+	{name: "colours of a zone", old: `"id": "ticker"`, new: `"id": "ticker", "background": "#fff", "color": "#123456"`},
+	{name: "zone of a colour that is none", old: `"id": "ticker"`, new: `"id": "ticker", "background": "white"`, field: "presentations.welcome.zones[1].background"},
+	{name: "zone of a script", old: `"id": "ticker"`, new: `"id": "ticker", "color": "#fff;x"`, field: "presentations.welcome.zones[1].color"},
 	{name: "text without text", old: `"text": "Hello\nyou", `, field: "playlist[0].text"},
 	{name: "text too long", old: `Hello`, new: strings.Repeat("x", 4097), field: "playlist[0].text"},
 	{name: "text with escape", old: `Hello`, new: `\u001b[2J`, field: "playlist[0].text"},

@@ -63,49 +63,16 @@ type Presentation struct {
 
 // A Zone is a rectangle of the screen with its own playlist. X, Y, W and H are percent of the screen.
 type Zone struct {
-	ID       string  `json:"id"`
-	X        float64 `json:"x"`
-	Y        float64 `json:"y"`
-	W        float64 `json:"w"`
-	H        float64 `json:"h"`
-	Playlist []Item  `json:"playlist"`
-}
-
-// The types of a playlist item.
-const (
-	Image = "image"
-	Video = "video"
-	Text  = "text"
-)
-
-// The ways in which a picture or video fills its zone, as CSS object-fit has them.
-const (
-	Contain = "contain"
-	Cover   = "cover"
-	Fill    = "fill"
-)
-
-// The transitions into an item.
-const (
-	Cut  = "cut"
-	Fade = "fade"
-)
-
-// An Item is one entry of a playlist.
-type Item struct {
-	// Type is Image, Video or Text.
-	Type string `json:"type"`
-	// Asset is what an image or video item shows.
-	Asset digest.Digest `json:"asset,omitzero"`
-	// Text is what a text item shows; plain text, never markup.
-	Text string `json:"text,omitempty"`
-	// Seconds is how long it is on, 0.1 to 86,400. A video may leave it out: it then plays to its end, and the position in a
-	// playlist with such a video depends on when the playlist started, not on the clock.
-	Seconds float64 `json:"seconds,omitempty"`
-	// Fit is Contain, Cover or Fill; empty means Contain.
-	Fit string `json:"fit,omitempty"`
-	// Transition is Cut or Fade; empty means Cut.
-	Transition string `json:"transition,omitempty"`
+	ID string  `json:"id"`
+	X  float64 `json:"x"`
+	Y  float64 `json:"y"`
+	W  float64 `json:"w"`
+	H  float64 `json:"h"`
+	// Background is that of the zone, and Color that of what is written in it, as hex colours. Empty means the presentation's background, and
+	// near-white or near-black, whichever can be read on it.
+	Background string `json:"background,omitempty"`
+	Color      string `json:"color,omitempty"`
+	Playlist   []Item `json:"playlist"`
 }
 
 // Sync names a group of screens.

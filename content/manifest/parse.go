@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"unicode/utf8"
 
 	"vitrine/content/digest"
@@ -52,15 +53,26 @@ func Marshal(m *Manifest) ([]byte, error) {
 func (m *Manifest) Used() []digest.Digest {
 	seen := map[digest.Digest]bool{}
 	var used []digest.Digest
-	for _, name := range m.presentationNames() {
-		for _, zone := range m.Presentations[name].Zones {
-			for _, item := range zone.Playlist {
-				if !item.Asset.IsZero() && !seen[item.Asset] {
-					seen[item.Asset] = true
-					used = append(used, item.Asset)
+	for item := range m.Items() {
+		if !item.Asset.IsZero() && !seen[item.Asset] {
+			seen[item.Asset] = true
+			used = append(used, item.Asset)
+		}
+	}
+	return used
+}
+
+// Items are those of all presentations, in the order of their names.
+func (m *Manifest) Items() iter.Seq[Item] {
+	return func(yield func(Item) bool) {
+		for _, name := range m.presentationNames() {
+			for _, zone := range m.Presentations[name].Zones {
+				for _, item := range zone.Playlist {
+					if !yield(item) {
+						return
+					}
 				}
 			}
 		}
 	}
-	return used
 }

@@ -150,6 +150,8 @@ func parse(t *testing.T, text string) *manifest.Manifest {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte(`{"version":1,"schedule":{"events":[{}]}}`))
+	f.Add([]byte(strings.Replace(good, `{"type": "text", "text": "Hello\nyou"`, `{"type": "clock", "format": "HH 'x' mm", "language": "nl"`, 1)))
+	f.Add([]byte(strings.Replace(good, `{"type": "text", "text": "Hello\nyou"`, `{"type": "web", "url": "https://[::1]:8/"`, 1)))
 	f.Add([]byte(`null`))
 	f.Add([]byte(strings.Replace(good, `"seconds": 10`, `"seconds": "x"`, 1)))
 	f.Add([]byte(`{"later":[[{"x":1,"x":2}]],"ISSUED":5}`))

@@ -25,8 +25,6 @@ const (
 	maxText          = 4_096
 	maxURL           = 2_048
 	maxAssetSize     = 1 << 40
-	minSeconds       = 0.1
-	maxSeconds       = 86_400
 	maxPriority      = 1_000
 	maxShare         = 1_000
 	minRotation      = 10
@@ -74,12 +72,20 @@ func (m *Manifest) Validate() error {
 
 // Location is the zone of times that have none.
 func (m *Manifest) Location() (*time.Location, error) {
-	if m.Timezone == "Local" {
-		return nil, errors.New("timezone: \"Local\" would differ from viewer to viewer; use a name such as Europe/Amsterdam")
-	}
-	loc, err := time.LoadLocation(m.Timezone)
+	loc, err := location(m.Timezone)
 	if err != nil {
-		return nil, fmt.Errorf("timezone: %.60q is not a name of the IANA database, such as Europe/Amsterdam", m.Timezone)
+		return nil, fmt.Errorf("timezone: %w", err)
+	}
+	return loc, nil
+}
+
+func location(name string) (*time.Location, error) {
+	if name == "Local" {
+		return nil, errors.New("\"Local\" would differ from viewer to viewer; use a name such as Europe/Amsterdam")
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, fmt.Errorf("%.60q is not a name of the IANA database, such as Europe/Amsterdam", name)
 	}
 	return loc, nil
 }
@@ -148,6 +154,11 @@ func (m *Manifest) validateZone(path string, z Zone) error {
 	if !inside {
 		return fmt.Errorf("%s: x, y, w and h must make a rectangle within 0 to 100 percent of the screen", path)
 	}
+	for name, colour := range map[string]string{"background": z.Background, "color": z.Color} {
+		if colour != "" && !isColour(colour) {
+			return fmt.Errorf("%s.%s: %.20q is not a colour such as #102030", path, name, colour)
+		}
+	}
 	if len(z.Playlist) == 0 || len(z.Playlist) > maxItems {
 		return fmt.Errorf("%s.playlist: %d items; want 1 to %d", path, len(z.Playlist), maxItems)
 	}
@@ -155,52 +166,6 @@ func (m *Manifest) validateZone(path string, z Zone) error {
 		if err := m.validateItem(fmt.Sprintf("%s.playlist[%d]", path, i), item); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (m *Manifest) validateItem(path string, item Item) error {
-	switch item.Type {
-	case Image, Video:
-		if err := m.validateAssetOf(path, item); err != nil {
-			return err
-		}
-	case Text:
-		if !item.Asset.IsZero() {
-			return fmt.Errorf("%s.asset: a text item has none", path)
-		}
-		if item.Text == "" {
-			return fmt.Errorf("%s.text: is missing", path)
-		}
-		if err := checkText(path+".text", strings.ReplaceAll(item.Text, "\n", " "), maxText); err != nil {
-			return err
-		}
-	default:
-		return fmt.Errorf("%s.type: this version of the viewer can't show %.40q; it knows %s, %s and %s", path, item.Type, Image, Video, Text)
-	}
-	open := item.Type == Video && item.Seconds == 0
-	if !open && !(item.Seconds >= minSeconds && item.Seconds <= maxSeconds) {
-		return fmt.Errorf("%s.seconds: %v is not between %v and %v", path, item.Seconds, minSeconds, maxSeconds)
-	}
-	if !slices.Contains([]string{"", Contain, Cover, Fill}, item.Fit) {
-		return fmt.Errorf("%s.fit: %.20q is not %s, %s or %s", path, item.Fit, Contain, Cover, Fill)
-	}
-	if !slices.Contains([]string{"", Cut, Fade}, item.Transition) {
-		return fmt.Errorf("%s.transition: %.20q is not %s or %s", path, item.Transition, Cut, Fade)
-	}
-	return nil
-}
-
-func (m *Manifest) validateAssetOf(path string, item Item) error {
-	if item.Asset.IsZero() {
-		return fmt.Errorf("%s.asset: is missing", path)
-	}
-	asset, ok := m.Assets[item.Asset]
-	if !ok {
-		return fmt.Errorf("%s.asset: %s is not in the list of assets", path, item.Asset)
-	}
-	if !strings.HasPrefix(asset.Type, item.Type+"/") {
-		return fmt.Errorf("%s.asset: is of type %s, which is no %s", path, asset.Type, item.Type)
 	}
 	return nil
 }
@@ -215,11 +180,18 @@ func checkName(path, s string) error {
 
 // checkText refuses what is too long and what could forge a line in a log.
 func checkText(path, s string, limit int) error {
+	if err := plain(s, limit); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func plain(s string, limit int) error {
 	if len(s) > limit {
-		return fmt.Errorf("%s: %d bytes are more than the limit of %d", path, len(s), limit)
+		return fmt.Errorf("%d bytes are more than the limit of %d", len(s), limit)
 	}
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
-		return fmt.Errorf("%s: has control characters", path)
+		return errors.New("has control characters")
 	}
 	return nil
 }

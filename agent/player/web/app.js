@@ -30,6 +30,7 @@ const handlers = {
   },
   status(message) {
     status = message;
+    screen.clock.trusted = status.trusted;
     wait.tell(status);
     corner();
   },
@@ -38,7 +39,7 @@ const handlers = {
     plays.resend(); // an agent that has no programme yet can't tell what they are of
   },
   identify({name, seconds}) {
-    identify.show(name, seconds, (status.addresses ?? []).join(' · '));
+    identify.show(name, seconds, status.interfaces);
   },
   reload() {
     location.reload();

@@ -8,8 +8,8 @@ export function fit(element, box, share) {
   while (high - low > 0.5) {
     const middle = (low + high) / 2;
     element.style.fontSize = `${middle}px`;
-    const {width: w, height: h} = element.getBoundingClientRect();
-    if (w <= width && h <= height) low = middle;
+    // Not its bounding rectangle, which turns with the screen.
+    if (element.offsetWidth <= width && element.offsetHeight <= height) low = middle;
     else high = middle;
   }
   element.style.fontSize = `${low}px`;

@@ -8,13 +8,13 @@ const WORDS = {
 // A <vitrine-wait> is the screen while there is nothing to play: who this is, and what it is waiting for.
 class Wait extends HTMLElement {
   // tell shows the agent's status.
-  tell({name, state, message, addresses, version, connected, code, qr}) {
+  tell({name, state, message, interfaces, version, connected, code, qr}) {
     this.dataset.connected = connected;
     this.#put('state', WORDS[state] ?? state);
     this.#put('name', name);
     this.#put('message', message);
-    this.#put('addresses', (addresses ?? []).join(' · '));
-    this.#put('version', version);
+    where(this.querySelector('.where'), interfaces);
+    this.#put('version', version && `Vitrine ${version}`);
     this.#put('code', code);
     this.querySelector('.pairing').hidden = !code;
     this.#draw(qr ?? []);
@@ -39,18 +39,30 @@ class Wait extends HTMLElement {
   }
 }
 
+// where lists network interfaces: what a person at the switch or router goes by.
+function where(list, interfaces) {
+  list.replaceChildren(...(interfaces ?? []).map(({name, mac, addresses}) => {
+    const row = document.createElement('li');
+    const [label, main] = ['span', 'strong'].map((tag) => document.createElement(tag));
+    label.textContent = [name, mac].filter(Boolean).join(' · ');
+    main.textContent = addresses?.length > 0 ? addresses.join(', ') : 'no address';
+    row.append(main, label);
+    return row;
+  }));
+}
+
 // A <vitrine-identify> shows the viewer's name so large that it can be read across a hall.
 class Identify extends HTMLElement {
   #timer = 0;
 
   // show shows a name for some seconds; none or no time takes it off.
-  show(name, seconds, line) {
+  show(name, seconds, interfaces) {
     clearTimeout(this.#timer);
     this.hidden = !name || seconds <= 0;
     if (this.hidden) return;
     const heading = this.querySelector('h1');
     heading.textContent = name;
-    this.querySelector('p').textContent = line;
+    where(this.querySelector('.where'), interfaces);
     fit(heading, heading.parentElement, 0.45);
     this.#timer = setTimeout(() => {
       this.hidden = true;

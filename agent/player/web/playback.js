@@ -4,9 +4,11 @@ import {aborted, sleep} from './timing.js';
 
 const RETRY = 5000;
 const STILL = 10; // seconds that a picture is on if nobody said how long
+// How long what is loaded from elsewhere is kept from turn to turn, in milliseconds: news are news, and a web page may have crashed.
+const FRESH = {feed: 0, web: 3_600_000};
 const EARLY = 20; // timers and clocks are a few milliseconds off; a slot that starts within this has started
 
-// A Playback plays one plan in one zone: {playlist, timed, anchor, generation, presentation, background}. While an item is on, the next
+// A Playback plays one plan in one zone: {playlist, timed, anchor, generation, presentation, background, color, timezone}. While an item is on, the next
 // is prepared. A slot is a place in it: {index, start, end}; start and end only if the plan is timed.
 export class Playback {
   #zone;
@@ -79,7 +81,7 @@ export class Playback {
   // load prepares the item of a slot, or the next one that works in its place. It resolves to {slot, index, item, layer}, or to null if
   // none works. If what is on looks just like it, that stays, and there is no layer but what is kept.
   async #load(slot) {
-    const {playlist, background} = this.#plan;
+    const {playlist, background, color, timezone} = this.#plan;
     for (let i = 0; i < playlist.length; i++) {
       const index = (slot.index + i) % playlist.length;
       const item = playlist[index];
@@ -87,7 +89,10 @@ export class Playback {
       if (this.#goesOn(item, slot)) return {slot, index, item, kept: this.#zone.shown};
       try {
         const into = i === 0 && slot.start !== undefined ? (this.#clock.now() - slot.start) / 1000 : 0;
-        const layer = await Layer.prepare(item, {zone: this.#zone, background, into, signal: this.#stop.signal});
+        const layer = await Layer.prepare(item, {
+          zone: this.#zone, background, color, timezone, into, signal: this.#stop.signal,
+          clock: this.#clock, civil: this.#clock, trusted: this.#clock.trusted,
+        });
         if (this.#stop.signal.aborted) layer.release();
         this.#stop.signal.throwIfAborted();
         this.#staged.add(layer);
@@ -100,12 +105,13 @@ export class Playback {
     return null;
   }
 
-  // goesOn tells whether what is on serves for the item as well: any still picture of the same look, a video only if it is the same run
-  // of it.
+  // goesOn tells whether what is on serves for the item as well: any still picture of the same look, what is loaded from elsewhere for a
+  // while, what ends by itself only if it is the same run of it.
   #goesOn(item, slot) {
     const shown = this.#zone.shown;
     if (!shown || !sameItem(shown.item, item) || shown.background !== this.#plan.background) return false;
-    return item.type !== 'video' || slot.keep || (slot.start !== undefined && slot.start === shown.slot.start);
+    if (slot.keep || (slot.start !== undefined && slot.start === shown.slot.start)) return true;
+    return !shown.layer.ended && performance.now() - shown.layer.loaded < (FRESH[item.type] ?? Infinity);
   }
 
   // isStale tells whether what was prepared isn't the right thing any more.
@@ -144,9 +150,9 @@ export class Playback {
     const {signal} = this.#stop;
     const {layer, started} = this.#zone.shown;
     if (slot.end !== undefined) {
-      await this.#clock.until(slot.end, signal);
+      await Promise.race([this.#clock.until(slot.end, signal), broken(layer)]);
     } else if (item.seconds || !layer.ended) {
-      await sleep(Math.max(0, started + (item.seconds || STILL) * 1000 - performance.now()), signal);
+      await Promise.race([sleep(Math.max(0, started + (item.seconds || STILL) * 1000 - performance.now()), signal), broken(layer)]);
     } else {
       await Promise.race([layer.ended.catch(() => {}), aborted(signal)]);
     }
@@ -180,4 +186,11 @@ export class Playback {
     this.#staged.delete(layer);
     layer?.release();
   }
+}
+
+// broken resolves if what is on fails before its time is over; another item then takes its place.
+function broken({ended}) {
+  return new Promise((resolve) => {
+    ended?.catch(resolve);
+  });
 }

@@ -21,9 +21,11 @@ export function slotAt(playlist, anchor, now) {
   return {index, start, end: start + duration(playlist[index])};
 }
 
+const LOOKS = ['type', 'asset', 'text', 'url', 'format', 'timezone', 'language', 'speed', 'volume'];
+
 // sameItem tells whether two items look the same.
 export function sameItem(a, b) {
-  return a.type === b.type && a.asset === b.asset && a.text === b.text && (a.fit || 'contain') === (b.fit || 'contain');
+  return LOOKS.every((field) => (a[field] || undefined) === (b[field] || undefined)) && (a.fit || 'contain') === (b.fit || 'contain');
 }
 
 // entry is the index at which a playlist without a timetable starts when it takes over from another one: at its first new item,

@@ -54,9 +54,9 @@ class Screen extends HTMLElement {
 
   // prepare resolves to whether there is anything to show.
   async #prepare(programme, next) {
-    const {generation, presentation, background, anchor} = programme;
-    const ready = await Promise.all(programme.zones.map(({id, playlist, timed}) =>
-      next.get(id).prepare({playlist, timed, anchor, generation, presentation, background}, this.clock)));
+    const {generation, presentation, anchor, timezone} = programme;
+    const ready = await Promise.all(programme.zones.map(({id, playlist, timed, background = programme.background, color}) =>
+      next.get(id).prepare({playlist, timed, anchor, generation, presentation, background, color, timezone}, this.clock)));
     return ready.some(Boolean) || ready.length === 0;
   }
 

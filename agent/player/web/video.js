@@ -3,11 +3,12 @@ import {sleep} from './timing.js';
 const STALL = 10_000;
 const NO_FRAME = 500;
 
-// video puts a video into parent and resolves once it can play through without a stop, from the given second on. Muted, because
-// browsers don't let a page start sound by itself.
+// video puts a video into parent and resolves once it can play through without a stop, from the given second on. It is silent unless
+// the item says how loud it is.
 export async function video(item, parent, {into, signal}) {
   const element = document.createElement('video');
-  element.muted = true;
+  element.muted = !item.volume;
+  element.volume = (item.volume ?? 0) / 100;
   element.playsInline = true;
   element.disablePictureInPicture = true;
   element.preload = 'auto';
@@ -15,30 +16,42 @@ export async function video(item, parent, {into, signal}) {
   parent.append(element);
   signal.addEventListener('abort', () => free(element));
   await happens(element, 'canplaythrough');
-  if (into > 0.3 && Number.isFinite(element.duration)) {
-    element.currentTime = Math.min(into, element.duration - 0.1);
-    await happens(element, 'seeked');
-  }
+  await seek(element, into);
   const length = Number.isFinite(element.duration) ? element.duration : 0;
   return {ended: finish(element, signal), start: () => start(element), drawn: () => frame(element), length};
 }
 
+// seek goes to a second, unless that is about where it stands.
+export async function seek(element, into) {
+  if (into <= 0.3 || !Number.isFinite(element.duration)) return;
+  element.currentTime = Math.min(into, element.duration - 0.1);
+  await happens(element, 'seeked');
+}
+
 // free gives the decoder back now, and not when the garbage is collected.
-function free(element) {
+export function free(element) {
   element.pause();
   element.removeAttribute('src');
   element.load();
 }
 
-// start plays, and resolves when the first frame is there.
-async function start(element) {
+// start plays, and resolves when the first frame is there. A browser that lets no page make sound by itself plays it silently: what is to be
+// seen is worth more.
+export async function start(element) {
   const first = frame(element);
-  await element.play();
+  try {
+    await element.play();
+  } catch (error) {
+    if (error.name !== 'NotAllowedError' || element.muted) throw error;
+    document.documentElement.dataset.sound = 'refused';
+    element.muted = true;
+    await element.play();
+  }
   await first;
 }
 
 // frame resolves with the next frame of the video. One that has come to its end has no more, and a hidden tab draws none.
-function frame(element) {
+export function frame(element) {
   const next = new Promise((resolve) => {
     element.requestVideoFrameCallback?.(resolve);
   });
@@ -46,7 +59,7 @@ function frame(element) {
 }
 
 // happens resolves at an event of the video, and rejects when the video fails.
-function happens(element, event) {
+export function happens(element, event) {
   return new Promise((resolve, reject) => {
     element.addEventListener(event, resolve, {once: true});
     element.addEventListener('error', () => reject(new Error(reason(element))), {once: true});
@@ -54,11 +67,11 @@ function happens(element, event) {
 }
 
 // finish resolves when the video has played to its end, and rejects when it fails or stands still on the way.
-function finish(element, signal) {
+export function finish(element, signal) {
   const promise = new Promise((resolve, reject) => {
     let last = -1;
     const timer = setInterval(() => {
-      if (!element.paused && element.currentTime === last) reject(new Error('the video stands still'));
+      if (!element.paused && element.currentTime === last) reject(new Error(`the ${element.localName} stands still`));
       last = element.paused ? -1 : element.currentTime;
     }, STALL);
     signal.addEventListener('abort', () => clearInterval(timer));
@@ -76,5 +89,5 @@ function finish(element, signal) {
 }
 
 function reason(element) {
-  return `the video can't be played: ${element.error?.message || `code ${element.error?.code}`}`;
+  return `the ${element.localName} can't be played: ${element.error?.message || `code ${element.error?.code}`}`;
 }

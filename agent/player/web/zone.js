@@ -1,4 +1,3 @@
-import {duration} from './playlist.js';
 import {Playback} from './playback.js';
 
 const SHORT = 0.3; // seconds that a play may lack, and still is a whole one: the next comes on a little early
@@ -69,7 +68,7 @@ export class Zone extends HTMLElement {
     this.dataset.asset = on.item.asset ?? '';
     const revealed = before?.layer === on.layer
       ? Promise.resolve()
-      : on.layer.reveal(on.item.transition, on.item.seconds ? duration(on.item) : Infinity);
+      : on.layer.reveal(on.item, before?.layer);
     this.dispatchEvent(new CustomEvent('shown', {bubbles: true, detail: this.report()}));
     await revealed;
     if (before && before.layer !== on.layer) before.layer.release();

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// A format is one kind of file that viewers can show.
+// A format is one kind of file that viewers can play.
 type format struct {
 	mediaType string
 	endings   []string
 	// matches tells by the first bytes.
 	matches func(head []byte) bool
-	// duration finds a video's length; nil for pictures.
+	// duration finds how long a video or sound is; nil for pictures, and for what doesn't say: the page plays that to its end.
 	duration func(r io.ReaderAt, size int64) (time.Duration, error)
 }
 
@@ -32,8 +32,22 @@ var formats = []format{
 	{"image/gif", []string{".gif"}, startsWith("GIF8"), nil},
 	{"image/webp", []string{".webp"}, func(h []byte) bool { return startsWith("RIFF")(h) && at(h, 8, "WEBP") }, nil},
 	{"image/avif", []string{".avif"}, func(h []byte) bool { return at(h, 4, "ftypavif") }, nil},
-	{"video/mp4", []string{".mp4", ".m4v"}, func(h []byte) bool { return at(h, 4, "ftyp") && !at(h, 8, "avif") && !at(h, 8, "heic") }, mp4Duration},
+	{"video/mp4", []string{".mp4", ".m4v"}, isMP4, mp4Duration},
 	{"video/webm", []string{".webm"}, startsWith("\x1a\x45\xdf\xa3"), webmDuration},
+	{"audio/mpeg", []string{".mp3"}, isMP3, nil},
+	{"audio/ogg", []string{".ogg", ".oga", ".opus"}, startsWith("OggS"), nil},
+	{"audio/flac", []string{".flac"}, startsWith("fLaC"), nil},
+	{"audio/wav", []string{".wav"}, func(h []byte) bool { return startsWith("RIFF")(h) && at(h, 8, "WAVE") }, nil},
+	{"audio/mp4", []string{".m4a"}, isMP4, mp4Duration},
+}
+
+func isMP4(head []byte) bool {
+	return at(head, 4, "ftyp") && !at(head, 8, "avif") && !at(head, 8, "heic")
+}
+
+// isMP3 finds an ID3 tag, or the eleven bits at the beginning of each frame with those that say layer 3.
+func isMP3(head []byte) bool {
+	return at(head, 0, "ID3") || len(head) > 1 && head[0] == 0xff && head[1]&0xe6 == 0xe2
 }
 
 func startsWith(prefix string) func([]byte) bool {
@@ -66,12 +80,12 @@ func identify(file *os.File, info fs.FileInfo) (Item, error) {
 		item := Item{Size: info.Size(), Type: f.mediaType, Modified: info.ModTime().UTC()}
 		if f.duration != nil {
 			if item.Duration, err = f.duration(file, info.Size()); err != nil {
-				return Item{}, fmt.Errorf("the video can't be read: %w; is it complete?", err)
+				return Item{}, fmt.Errorf("its length can't be read: %w; is it complete?", err)
 			}
 		}
 		return item, nil
 	}
-	return Item{}, errors.New("it is neither a picture (jpg, png, gif, webp, avif) nor a video (mp4, webm)")
+	return Item{}, errors.New("it is neither a picture (jpg, png, gif, webp, avif) nor a video (mp4, webm) nor a sound (mp3, ogg, opus, flac, wav, m4a)")
 }
 
 func contains(list []string, s string) bool {
