@@ -59,8 +59,8 @@ type Config struct {
 	Clock config.Clock
 	// Page is the loopback "host:port" of the player page.
 	Page string
-	// WakePorts are the UDP ports on which magic packets are awaited.
-	WakePorts []uint16
+	// Wake says which magic packets wake the viewer.
+	Wake config.Wake
 	// Version and Build name this program.
 	Version string
 	Build   time.Time
@@ -140,7 +140,7 @@ func New(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a.client = a.newClient()
-	a.wake = wake.NewListener(wake.Config{Ports: c.WakePorts, Woken: a.woken, Log: a.log})
+	a.wake = a.newWake()
 	return a, nil
 }
 
@@ -354,12 +354,4 @@ func (a *Agent) knownServers() []session.Candidate {
 func (a *Agent) place() session.Place {
 	e, _ := a.identity.Enrolment()
 	return session.Place{Site: e.Site, Location: a.config.Location}
-}
-
-// woken is called for every magic packet for this machine.
-func (a *Agent) woken(e wake.Event) {
-	a.log.Info("Woken by a magic packet", "peer", e.From, "via", e.Via)
-	a.session.Event("wake", fmt.Sprintf("woken by a magic packet from %s", e.From), a.clock.Now())
-	a.session.Kick()
-	a.library.Refresh()
 }

@@ -31,7 +31,7 @@ type file struct {
 	State   string   `toml:"state"`
 	Page    string   `toml:"page"`
 	Log     string   `toml:"log"`
-	Wake    wake     `toml:"wake"`
+	Wake    magic    `toml:"wake"`
 
 	Location  string `toml:"location"`
 	Discovery search `toml:"discovery"`
@@ -61,10 +61,6 @@ type search struct {
 	Announce   bool     `toml:"announce"`
 }
 
-type wake struct {
-	Ports []int `toml:"ports"`
-}
-
 // A Config is a checked vitrine.toml. What the file leaves out has its zero value.
 type Config struct {
 	// Name is what the viewer would like to be called.
@@ -79,8 +75,8 @@ type Config struct {
 	Page string
 	// Log is the level: debug, info, warn or error.
 	Log string
-	// WakePorts are the UDP ports on which magic packets are awaited.
-	WakePorts []uint16
+	// Wake says which magic packets wake the viewer.
+	Wake Wake
 	// Location is where the viewer is.
 	Location protocol.Location
 	// Discovery says how servers are looked for.
@@ -206,13 +202,8 @@ func (f file) check() (Config, error) {
 	if c.Clock, err = f.Clock.check(); err != nil {
 		return Config{}, err
 	}
-	for _, p := range f.Wake.Ports {
-		if p < 1 || p > 65535 {
-			return Config{}, fmt.Errorf("wake.ports: %d is not a port; want 1 to 65535", p)
-		}
-		c.WakePorts = append(c.WakePorts, uint16(p))
-	}
-	return c, nil
+	c.Wake, err = f.Wake.check()
+	return c, err
 }
 
 func (l line) check() (s Session, err error) {

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
+	"vitrine/platform/wake"
 )
 
 func TestParse(t *testing.T) {
@@ -29,6 +31,8 @@ location = "building-a/floor 2"
 
 [wake]
 ports = [9, 7009]
+password = "1.2.3.4"
+allow = ["10.0.0.0/24"]
 
 [session]
 keepalive = 20
@@ -57,7 +61,10 @@ announce = true
 	want := config.Config{
 		Name: "Lobby, left", Token: &token,
 		Servers: []string{"10.0.0.5:7237", "signage.example:7000", "[fd00::5]:7237", "[fd00::6]:7001"},
-		State:   "/data/vitrine", Page: "127.0.0.1:8080", Log: "debug", WakePorts: []uint16{9, 7009},
+		State:   "/data/vitrine", Page: "127.0.0.1:8080", Log: "debug",
+		Wake: config.Wake{
+			Ports: []uint16{9, 7009}, Password: protocol.NewSecret("1.2.3.4"), Senders: []wake.Sender{{Network: netip.MustParsePrefix("10.0.0.0/24")}},
+		},
 		Location: protocol.Location{"building-a", "floor 2"},
 		Session:  config.Session{KeepAlive: 20 * time.Second, ReturnAfter: 90 * time.Second},
 		Network: config.Network{
@@ -69,7 +76,8 @@ announce = true
 		},
 	}
 	secrets := cmp.Comparer(func(a, b protocol.Secret) bool { return a.Equal(b) })
-	if diff := cmp.Diff(want, got, secrets); diff != "" {
+	networks := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := cmp.Diff(want, got, secrets, networks); diff != "" {
 		t.Error(diff)
 	}
 	if text := fmt.Sprintf("%+v", got); strings.Contains(text, "TOPSECRET") {
@@ -94,6 +102,8 @@ func TestParseNamesTheMistake(t *testing.T) {
 		"server port":  {"servers = [\"10.0.0.5:http\"]\n", "not a port"},
 		"log level":    {"log = \"loud\"\n", "debug, info, warn or error"},
 		"wake port":    {"[wake]\nports = [70000]\n", "wake.ports"},
+		"password":     {"[wake]\npassword = \"" + secret + "\"\n", "wake.password: the password must be six bytes"},
+		"wakers":       {"[wake]\nallow = [\"10.0.0.5\", \"phone\"]\n", "wake.allow[1]"},
 		"location":     {"location = \"a//b\"\n", "without empty ones"},
 		"host":         {"[discovery]\nhosts = [\"10.2.0.0/8\"]\n", "discovery.hosts[0]: the network has more than 256"},
 		"proxy":        {"[discovery]\nproxies = [\"http://x\"]\n", "discovery.proxies[0]"},
@@ -144,7 +154,7 @@ func TestSample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Name != "Lobby, left" || len(c.Location) != 3 || len(c.Servers) != 2 || len(c.Discovery.Hosts) != 2 || len(c.WakePorts) != 2 {
+	if c.Name != "Lobby, left" || len(c.Location) != 3 || len(c.Servers) != 2 || len(c.Discovery.Hosts) != 2 || len(c.Wake.Ports) != 2 || len(c.Wake.Senders) != 2 {
 		t.Errorf("%+v", c)
 	}
 	for _, key := range config.Keys() {

@@ -2,6 +2,7 @@ package wake
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"vitrine/platform/network"
 )
@@ -21,8 +24,14 @@ const (
 	// repeatTime is how long further packets for the same machine are the same wake: senders repeat them, and each may
 	// arrive by UDP and as a frame.
 	repeatTime = time.Second
-	// rescanTime is how often new interfaces are looked for.
-	rescanTime = 5 * time.Second
+	// wakeEvery and wakeBurst bound how often wakes are reported, however many come.
+	wakeEvery = 10 * time.Second
+	wakeBurst = 6
+	// readRate is how many packets a second one socket takes from the kernel, after its filter: enough for every wake, and too few to keep a
+	// processor busy with forged ones.
+	readRate = 50
+	// rescanTime is how often new interfaces are looked for, beside the system's own word that there are some.
+	rescanTime = 30 * time.Second
 	// retryRead is the wait after a read that failed for another reason than the end, such as a link that went down.
 	retryRead = time.Second
 )
@@ -46,8 +55,12 @@ type Event struct {
 type Config struct {
 	// Ports are the UDP ports; none means 7 and 9.
 	Ports []uint16
-	// Any reports packets for every address, not only for those of this machine.
+	// Any reports packets for every address, not only for those of this machine, however many come.
 	Any bool
+	// Password must follow the pattern, if it isn't empty: SecureOn, of 4 or 6 bytes. It travels in clear text.
+	Password []byte
+	// Senders are those whose packets count; none means everybody.
+	Senders []Sender
 	// Woken is called with each event, by one goroutine at a time. It must not block for long.
 	Woken func(Event)
 	// Log gets what can't be heard and why; nil means nothing.
@@ -65,6 +78,9 @@ type Listener struct {
 	warned map[string]bool
 	own    []net.HardwareAddr
 	last   map[string]time.Time
+	wakes  *rate.Limiter
+	// ignored is when it was last said that a packet does nothing.
+	ignored time.Time
 }
 
 // NewListener makes a listener.
@@ -75,7 +91,10 @@ func NewListener(c Config) *Listener {
 	if len(c.Ports) == 0 {
 		c.Ports = defaultPorts
 	}
-	return &Listener{config: c, log: c.Log, ready: make(chan struct{}), warned: map[string]bool{}, last: map[string]time.Time{}}
+	return &Listener{
+		config: c, log: c.Log, ready: make(chan struct{}),
+		warned: map[string]bool{}, last: map[string]time.Time{}, wakes: rate.NewLimiter(rate.Every(wakeEvery), wakeBurst),
+	}
 }
 
 // Ready is closed once everything that can be opened is.
@@ -84,27 +103,40 @@ func (l *Listener) Ready() <-chan struct{} { return l.ready }
 // String names the task.
 func (l *Listener) String() string { return "wake-up listener" }
 
+// A tap is a socket for what comes in on one interface; ip tells that it gives whole IP packets.
+type tap struct {
+	conn net.PacketConn
+	ip   bool
+}
+
 // Run listens until ctx ends. It never fails: without any right it waits in vain, having said so.
 func (l *Listener) Run(ctx context.Context) error {
 	var readers sync.WaitGroup
 	defer readers.Wait()
 	l.lookAtOwn()
 	for _, port := range l.config.Ports {
-		// One socket for both IPv4 and IPv6. It must be bound to no address: a socket with one hears no broadcasts.
-		conn, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		conn, err := listenUDP(ctx, port)
 		if err != nil {
-			l.warn(fmt.Sprintf("UDP port %d", port), err)
+			l.warn(fmt.Sprintf("UDP port %d", port), "CAP_NET_BIND_SERVICE", err)
 			continue
 		}
-		via := fmt.Sprintf("UDP port %d", port)
-		readers.Go(func() { l.read(ctx, conn, via, "") })
+		readers.Go(func() { l.read(ctx, conn, func(p []byte, from net.Addr, e Event) { l.datagram(p, from, port, e) }) })
 	}
 	l.frames(ctx, &readers)
 	return nil
 }
 
-// frames opens a raw socket on each interface, now and when more come, until ctx ends.
+// frames opens raw sockets on each interface, now and when more come, until ctx ends.
 func (l *Listener) frames(ctx context.Context, readers *sync.WaitGroup) {
+	changed := make(chan struct{}, 1)
+	readers.Go(func() {
+		network.Watch(ctx, func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+	})
 	open := map[int]context.CancelFunc{}
 	ticker := time.NewTicker(rescanTime)
 	defer ticker.Stop()
@@ -112,34 +144,48 @@ func (l *Listener) frames(ctx context.Context, readers *sync.WaitGroup) {
 		seen := map[int]bool{}
 		for _, i := range l.lookAtOwn() {
 			seen[i.Index] = true
-			if open[i.Index] != nil || i.Loopback || !i.Up {
-				continue
+			if open[i.Index] == nil && !i.Loopback && i.Up {
+				if end := l.tap(ctx, i.Name, readers); end != nil {
+					open[i.Index] = end
+				}
 			}
-			conn, err := listenFrames(i.Name)
-			if err != nil {
-				l.warn("Ethernet frames", err)
-				continue
-			}
-			reading, cancel := context.WithCancel(ctx)
-			open[i.Index] = cancel
-			readers.Go(func() {
-				defer cancel()
-				l.read(reading, conn, "Ethernet frame", i.Name)
-			})
 		}
-		for index, cancel := range open {
-			if !seen[index] { // its socket stays silent for ever
-				cancel()
+		for index, end := range open {
+			if !seen[index] { // its sockets stay silent for ever
+				end()
 				delete(open, index)
 			}
 		}
 		l.once.Do(func() { close(l.ready) })
 		select {
 		case <-ctx.Done():
+			for _, end := range open {
+				end()
+			}
 			return
+		case <-changed:
 		case <-ticker.C:
 		}
 	}
+}
+
+// tap listens on an interface until what it returns is called; nil means that it can't.
+func (l *Listener) tap(ctx context.Context, name string, readers *sync.WaitGroup) context.CancelFunc {
+	taps, err := listenFrames(name)
+	if err != nil {
+		l.warn("Ethernet frames, and UDP to other ports,", "CAP_NET_RAW", err)
+		return nil
+	}
+	reading, end := context.WithCancel(ctx)
+	for _, t := range taps {
+		readers.Go(func() {
+			l.read(reading, t.conn, func(p []byte, from net.Addr, e Event) {
+				e.Interface = name
+				l.frame(p, from, t.ip, e)
+			})
+		})
+	}
+	return end
 }
 
 // lookAtOwn learns this machine's interfaces and addresses.
@@ -161,8 +207,8 @@ func (l *Listener) lookAtOwn() []network.Interface {
 	return interfaces
 }
 
-// warn says once what isn't heard.
-func (l *Listener) warn(what string, err error) {
+// warn says once what isn't heard, and which right of Linux's would be needed.
+func (l *Listener) warn(what, right string, err error) {
 	l.mu.Lock()
 	known := l.warned[what]
 	l.warned[what] = true
@@ -172,9 +218,9 @@ func (l *Listener) warn(what string, err error) {
 	}
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		l.log.Debug("Magic packets in "+what+" are not heard on this system", "err", err)
+		l.log.Debug("Magic packets by "+what+" are not heard on this system", "err", err)
 	case errors.Is(err, fs.ErrPermission):
-		l.log.Warn("Magic packets by "+what+" are not heard: that needs root, or the capabilities CAP_NET_BIND_SERVICE and CAP_NET_RAW", "err", err)
+		l.log.Warn("Magic packets by "+what+" are not heard: that needs root, or the capability "+right, "err", err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		l.log.Warn("Magic packets by "+what+" are not heard: another program has that port", "err", err)
 	default:
@@ -183,12 +229,16 @@ func (l *Listener) warn(what string, err error) {
 }
 
 // read hears one socket until ctx ends, and closes it.
-func (l *Listener) read(ctx context.Context, conn net.PacketConn, via, iface string) {
+func (l *Listener) read(ctx context.Context, conn net.PacketConn, heard func(p []byte, from net.Addr, e Event)) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	buffer := make([]byte, maxPayload)
+	limit := rate.NewLimiter(readRate, readRate)
+	buffer := make([]byte, 2048)
 	for {
+		if limit.Wait(ctx) != nil {
+			return
+		}
 		n, from, err := conn.ReadFrom(buffer)
 		if ctx.Err() != nil {
 			return
@@ -200,12 +250,37 @@ func (l *Listener) read(ctx context.Context, conn net.PacketConn, via, iface str
 			pause(ctx, retryRead)
 			continue
 		}
-		l.heard(buffer[:n], Event{From: from.String(), Via: via, Interface: iface, Time: time.Now()})
+		heard(buffer[:n], from, Event{From: from.String(), Time: time.Now()})
 	}
 }
 
-// heard looks into a packet, and reports it unless it is a repetition.
-func (l *Listener) heard(payload []byte, e Event) {
+// datagram looks into what came to one of the ports.
+func (l *Listener) datagram(p []byte, from net.Addr, port uint16, e Event) {
+	e.Via = fmt.Sprintf("UDP port %d", port)
+	var s source
+	if a, ok := from.(*net.UDPAddr); ok {
+		s.addr = a.AddrPort().Addr()
+	}
+	l.heard(p, s, e)
+}
+
+// frame looks into what came in on an interface.
+func (l *Listener) frame(p []byte, from net.Addr, ip bool, e Event) {
+	s := source{mac: sourceMAC(from)}
+	e.Via = "Ethernet frame"
+	if ip {
+		sender, port, payload, ok := udpOf(p)
+		if !ok {
+			return
+		}
+		s.addr, p = sender.Addr(), payload
+		e.From, e.Via = sender.String(), fmt.Sprintf("UDP port %d", port)
+	}
+	l.heard(p, s, e)
+}
+
+// heard looks into a payload, and reports it unless it doesn't count or is a repetition.
+func (l *Listener) heard(payload []byte, from source, e Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	macs := l.own
@@ -216,7 +291,15 @@ func (l *Listener) heard(payload []byte, e Event) {
 	if !ok {
 		return
 	}
-	if e.Time.Sub(l.last[mac.String()]) < repeatTime {
+	e.MAC, e.Password = mac, len(rest) >= 4
+	switch secret := l.config.Password; {
+	case !admits(l.config.Senders, from):
+		l.ignore("its sender isn't one of those that may wake this machine", e)
+		return
+	case len(rest) < len(secret) || subtle.ConstantTimeCompare(rest[:len(secret)], secret) == 0:
+		l.ignore("it doesn't have the right password", e)
+		return
+	case e.Time.Sub(l.last[mac.String()]) < repeatTime:
 		return
 	}
 	for known, heard := range l.last {
@@ -225,8 +308,20 @@ func (l *Listener) heard(payload []byte, e Event) {
 		}
 	}
 	l.last[mac.String()] = e.Time
-	e.MAC, e.Password = mac, len(rest) >= 4
+	if !l.config.Any && !l.wakes.AllowN(e.Time, 1) {
+		l.ignore("more come than a person sends", e)
+		return
+	}
 	l.config.Woken(e)
+}
+
+// ignore says, now and then, that a packet for this machine does nothing. l.mu is held.
+func (l *Listener) ignore(why string, e Event) {
+	if e.Time.Sub(l.ignored) < wakeEvery {
+		return
+	}
+	l.ignored = e.Time
+	l.log.Info("A magic packet is ignored: "+why, "peer", e.From, "via", e.Via)
 }
 
 func pause(ctx context.Context, d time.Duration) {

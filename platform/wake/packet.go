@@ -1,8 +1,8 @@
 // Package wake sends and hears magic packets, by which a sleeping machine is woken (AMD, "Magic Packet Technology", white
 // paper 20213).
 //
-// It owns the packet and the ways it travels: UDP to the ports 7 and 9, and Ethernet frames of type 0x0842. It never answers
-// a packet, and what a wake means is the caller's business.
+// It owns the packet and the ways it travels: UDP to the ports 7 and 9, Ethernet frames of type 0x0842, and UDP to any other port. It
+// never answers a packet, and what a wake means is the caller's business. README.md says what it hears and costs.
 package wake
 
 import (

@@ -97,10 +97,15 @@ func destinations(interfaces []network.Interface, o SendOptions) []netip.Addr {
 	}
 	var list []netip.Addr
 	for _, i := range interfaces {
+		ipv6 := false
 		for _, p := range i.Addrs {
 			if b, ok := broadcastOf(p); ok {
 				list = append(list, b)
 			}
+			ipv6 = ipv6 || p.Addr().Is6()
+		}
+		if ipv6 && i.Multicast {
+			list = append(list, allNodes.WithZone(i.Name))
 		}
 	}
 	if len(list) == 0 && o.Interface == "" && len(interfaces) > 0 {
@@ -109,6 +114,9 @@ func destinations(interfaces []network.Interface, o SendOptions) []netip.Addr {
 	}
 	return list
 }
+
+// allNodes is IPv6's nearest thing to a broadcast (RFC 4291, section 2.7.1).
+var allNodes = netip.MustParseAddr("ff02::1")
 
 // broadcastOf is the highest address of an IPv4 network; a network of one or two addresses has none.
 func broadcastOf(p netip.Prefix) (netip.Addr, bool) {

@@ -114,7 +114,7 @@ func (o *runOptions) settings() (config.Config, error) {
 		c.Servers = append(c.Servers, addr)
 	}
 	if len(o.wakePorts) > 0 {
-		if c.WakePorts, err = parsePorts(o.wakePorts); err != nil {
+		if c.Wake.Ports, err = parsePorts(o.wakePorts); err != nil {
 			return c, err
 		}
 	}
@@ -209,7 +209,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 	}
 	a, err := agent.New(agent.Config{
 		Restart: restart,
-		Name:    c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, WakePorts: c.WakePorts,
+		Name:    c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Wake: c.Wake,
 		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
