@@ -87,6 +87,9 @@ func TestMistakesChangeNothing(t *testing.T) {
 		"no viewer runs":            {"vitrine", []string{"status", "--page", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "vitrine run"}},
 		"status of something else":  {"vitrine", []string{"status", "--page", addr}, 1, []string{addr}},
 		"no NTP server":             {"vitrine", []string{"time", "--samples", "1", "--server", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1"}},
+		"service of nobody":         {"vitrine", []string{"service", "install", "--user", ""}, 2, []string{"--user", "such as vitrine"}},
+		"yes to nothing":            {"vitrine", []string{"service", "uninstall", "--yes"}, 2, []string{"--purge"}},
+		"purge without a person":    {"vitrine", []string{"service", "uninstall", "--purge"}, 2, []string{"--yes"}},
 		"bad MAC":                   {"vitrine", []string{"wake", "00:11:22"}, 2, []string{"00:11:22"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,10 @@ import (
 )
 
 // Run runs f as the operating system's service manager wants it: here that is any process, which ends with ctx.
-func Run(ctx context.Context, _ Config, f func(context.Context) error) error { return f(ctx) }
+func Run(ctx context.Context, _ Config, f func(context.Context) error) error {
+	keepCapabilities()
+	return f(ctx)
+}
 
 // Restarts tells whether this process is a service that is started again when it ends: systemd gives ours a socket on
 // which to say that it is ready (sd_notify(3)).

@@ -1,6 +1,7 @@
 // Package service makes a program a service of the operating system: systemd, SysV and OpenRC on Linux, launchd, Windows.
 //
-// It owns the unit files and the words in which failures are told. The service itself is the caller's.
+// It owns the unit files, the user that the service runs as, and the words in which failures are told. The service itself is the caller's, and so
+// is what it writes, of which this package removes nothing unless it is told to.
 package service
 
 import (
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/kardianos/service"
 )
@@ -19,7 +22,21 @@ type Config struct {
 	// Executable is the program's full path, and Args its arguments. Run doesn't need them.
 	Executable string
 	Args       []string
+	// State is the folder where the service keeps what it needs, and Settings the one with what a person sets up. Both are the service's to write to.
+	State, Settings string
+	// The rest counts under systemd alone; elsewhere a service is the system's own user's and may do everything.
+	//
+	// User is who it runs as. RootUser may do everything; any other is made if need be, can't log in, and may do only what the unit says.
+	User string
+	// Screen is true if it also runs a browser and switches the display, Clock if it also sets the system's clock.
+	Screen, Clock bool
 }
+
+// RootUser is the user who may do everything.
+const RootUser = "root"
+
+// own tells whether the service has a user of its own.
+func (c Config) own() bool { return c.User != RootUser }
 
 // A State is how a service is doing.
 type State string
@@ -32,15 +49,27 @@ const (
 	NotInstalled State = "not installed"
 )
 
-// sysV is what the library calls System V init.
-const sysV = "unix-systemv"
+// What the library calls service managers.
+const (
+	systemd = "linux-systemd"
+	openRC  = "linux-openrc"
+	sysV    = "unix-systemv"
+)
+
+// restartDelay is how many seconds after its end a service is started again, however often.
+const restartDelay = "2"
 
 // open makes the library's handle.
 func open(c Config, i service.Interface) (service.Service, error) {
 	s, err := service.New(i, &service.Config{
 		Name: c.Name, DisplayName: c.DisplayName, Description: c.Description,
 		Executable: c.Executable, Arguments: c.Args,
-		Option: service.KeyValue{"SystemdScript": systemdUnit(c)},
+		Option: service.KeyValue{
+			"SystemdScript": systemdUnit(c),
+			// launchd and Windows. Windows would otherwise leave a service that failed alone.
+			"RunAtLoad": true, "OnFailure": "restart", "OnFailureDelayDuration": restartDelay + "s",
+		},
+		EnvVars: environment(),
 	})
 	if errors.Is(err, service.ErrNoServiceSystemDetected) {
 		return nil, errors.New("this machine has no service manager that is known (systemd, SysV, OpenRC, launchd, Windows); start `vitrine run` by whatever it has")
@@ -48,26 +77,110 @@ func open(c Config, i service.Interface) (service.Service, error) {
 	return s, err
 }
 
-// Install makes the program a service that starts with the machine. It doesn't start it.
-func Install(c Config) error {
-	if state, err := Status(c); err == nil && state != NotInstalled {
-		return fmt.Errorf("the service %s is installed already; `vitrine service uninstall` removes it", c.Name)
+// environment has what the library's script for OpenRC is to set: without it OpenRC gives a service up after ten restarts.
+func environment() map[string]string {
+	if service.Platform() != openRC {
+		return nil
 	}
-	return control(c, "installing", service.Service.Install)
+	return map[string]string{"respawn_max": "0", "respawn_delay": restartDelay}
 }
 
-// Uninstall stops and removes the service. What it has written stays.
+// Install makes the program a service that starts with the machine. It doesn't start it. What an earlier installation of another user has
+// left in the service's folders becomes this one's.
+func Install(c Config) error {
+	if state, err := Status(c); err == nil && state != NotInstalled {
+		return fmt.Errorf("the service %s is installed already; `vitrine service uninstall` removes it, and keeps its data", c.Name)
+	}
+	return control(c, "installing", func(s service.Service) error {
+		if s.Platform() == systemd {
+			if err := settle(c); err != nil {
+				return err
+			}
+		}
+		return s.Install()
+	})
+}
+
+// Uninstall stops and removes the service, with its user and all that Install has made. What the service has written stays, as root's.
 func Uninstall(c Config) error {
 	if state, err := Status(c); err == nil && state == Running {
 		if err := Stop(c); err != nil {
 			return err
 		}
 	}
-	return control(c, "uninstalling", service.Service.Uninstall)
+	was := asInstalled(c)
+	return control(c, "uninstalling", func(s service.Service) error {
+		if err := s.Uninstall(); err != nil {
+			return err
+		}
+		switch s.Platform() {
+		case systemd:
+			return unsettle(was)
+		case sysV:
+			return removeAll(leftBySysV(c.Name)...)
+		case openRC:
+			return removeAll(logs(c.Name)...)
+		}
+		return nil
+	})
 }
 
-// Start starts an installed service.
-func Start(c Config) error { return control(c, "starting", service.Service.Start) }
+// leftBySysV lists what the library forgets: links to the script, logs, and the number of a process that isn't there any more.
+func leftBySysV(name string) []string {
+	links, _ := filepath.Glob("/etc/rc[0-6].d/[SK][0-9][0-9]" + name) // the pattern is right
+	return slices.Concat(links, logs(name), []string{"/var/run/" + name + ".pid"})
+}
+
+func logs(name string) []string {
+	return []string{"/var/log/" + name + ".log", "/var/log/" + name + ".err"}
+}
+
+// Purge removes what an uninstalled service has written, and its settings.
+func Purge(c Config) error {
+	if state, err := Status(c); err == nil && state != NotInstalled {
+		return fmt.Errorf("the service %s is still installed", c.Name)
+	}
+	return removeAll(c.State, c.Settings)
+}
+
+// removeAll removes files and folders; none need be there.
+func removeAll(paths ...string) error {
+	var failed []error
+	for _, path := range paths {
+		failed = append(failed, os.RemoveAll(path))
+	}
+	return errors.Join(failed...)
+}
+
+// Start starts an installed service. What root has written into its folders meanwhile becomes the service's own again.
+func Start(c Config) error {
+	return control(c, "starting", func(s service.Service) error {
+		if err := settleAgain(c, s); err != nil {
+			return err
+		}
+		return s.Start()
+	})
+}
+
+// Restart stops a service, if it runs, and starts it as Start does.
+func Restart(c Config) error {
+	return control(c, "restarting", func(s service.Service) error {
+		if err := settleAgain(c, s); err != nil {
+			return err
+		}
+		if state, err := Status(c); err == nil && state != Running {
+			return s.Start()
+		}
+		return s.Restart()
+	})
+}
+
+func settleAgain(c Config, s service.Service) error {
+	if s.Platform() != systemd || unprivileged() {
+		return nil
+	}
+	return settle(asInstalled(c))
+}
 
 // Stop stops a running service.
 func Stop(c Config) error { return control(c, "stopping", service.Service.Stop) }

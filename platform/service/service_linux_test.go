@@ -3,6 +3,7 @@ package service_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +16,8 @@ const inside = "VITRINE_TEST_INSIDE"
 var config = service.Config{
 	Name: "vitrine-test", DisplayName: "Vitrine test", Description: "a service of a test",
 	Executable: "/usr/bin/true", Args: []string{"run", "--name", "a name"},
+	// Below a folder that is thrown away, too. A service with a user of its own is installed in agent/cmd, on a systemd of its own.
+	User: service.RootUser, State: "/var/log/vitrine-state", Settings: "/var/log/vitrine-settings",
 }
 
 // The real service manager's folders, in a mount namespace where they are empty and thrown away: nothing of this machine is
@@ -47,6 +50,17 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 	if state, err := service.Status(config); err != nil || state != service.NotInstalled {
 		t.Errorf("after the removal: %q, %v", state, err)
+	}
+	for _, pattern := range []string{"/etc/rc?.d/*vitrine-test*", "/etc/init.d/vitrine-test", "/etc/systemd/system/vitrine-test*", "/var/log/vitrine-test*"} {
+		if left, err := filepath.Glob(pattern); err != nil || len(left) > 0 {
+			t.Errorf("after the removal there are %v, %v", left, err)
+		}
+	}
+	if err := service.Purge(config); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(config.State); err == nil {
+		t.Error("the state is left")
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/content/store"
+	"vitrine/platform/service"
 )
 
 func contentTree() cli.Command {
@@ -72,9 +73,10 @@ func (f *contentFlags) ask(ctx context.Context, r agent.ControlRequest, answer a
 	if err != nil {
 		return err
 	}
-	defer a.Close()
 	data, err := a.Control(ctx, r)
-	if err != nil {
+	a.Close()
+	// What root has written here belongs to the service, as the rest does.
+	if err := errors.Join(err, service.GiveBack(f.state)); err != nil {
 		return err
 	}
 	encoded, err := json.Marshal(data)

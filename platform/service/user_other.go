@@ -1,0 +1,13 @@
+//go:build !linux
+
+package service
+
+func asInstalled(c Config) Config { return c }
+
+// GiveBack is for systems on which services have users of their own.
+func GiveBack(string) error { return nil }
+
+// settle and unsettle are for systemd.
+func settle(Config) error { return nil }
+
+func unsettle(Config) error { return nil }
