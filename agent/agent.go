@@ -202,6 +202,7 @@ func (a *Agent) newPlayer() *player.Player {
 		Now:     func() time.Time { return a.clock.Now() },
 		Trusted: func() bool { return a.clock.Trust() >= clock.TrustServer },
 		Status:  func() any { return a.Status() },
+		Metrics: a.figures,
 		Failed:  a.itemFailed,
 		Played:  a.played,
 		Log:     a.log,

@@ -101,6 +101,9 @@ func (p *Player) Handler() http.Handler {
 	if p.cfg.Status != nil {
 		mux.HandleFunc("GET /v1/status", p.serveStatus)
 	}
+	if p.cfg.Metrics != nil {
+		mux.HandleFunc("GET /metrics", p.serveMetrics)
+	}
 	return p.guard(mux)
 }
 
@@ -180,4 +183,11 @@ func (p *Player) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Write(append(data, '\n'))
+}
+
+// serveMetrics answers a monitoring system on this machine, in Prometheus' text format.
+func (p *Player) serveMetrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(p.cfg.Metrics())
 }

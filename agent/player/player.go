@@ -49,6 +49,8 @@ type Config struct {
 	Feed func(url string) (Feed, error)
 	// Status is what /v1/status answers, as JSON. Nil means that there is no such page.
 	Status func() any
+	// Metrics is what /metrics answers, in Prometheus' text format. Nil means that there is no such page.
+	Metrics func() []byte
 	// Guard says why a request isn't answered. Nil lets through what was sent to this machine by a loopback name.
 	Guard func(*http.Request) error
 	// Files has files of the page beside its own, at its root; one takes the place of the page's own of the same name. Nil means none.
