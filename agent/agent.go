@@ -47,12 +47,16 @@ type Config struct {
 	Servers []string
 	// Location is where the viewer is: nearer servers are preferred.
 	Location protocol.Location
+	// Labels are words by which the viewer can be told from others.
+	Labels []string
 	// Discovery says how servers are looked for, and whether the viewer itself can be found.
 	Discovery config.Discovery
 	// Session says how the session is kept.
 	Session config.Session
 	// Network says what the network asks of connections to servers.
 	Network config.Network
+	// Sticks says whose settings are taken from USB sticks.
+	Sticks config.Sticks
 	// Content says how content is fetched and kept.
 	Content config.Content
 	// Clock says whom the viewer asks for the time.
@@ -66,6 +70,9 @@ type Config struct {
 	Build   time.Time
 	// Restart ends this program so that it is started again; nil if nothing would start it again.
 	Restart func()
+	// StartAnew ends this agent so that another takes its place, with the settings that it has put into its state folder; nil if nobody would, so that
+	// none are taken from sticks.
+	StartAnew func()
 	// Progress is told how far the fetch of a new programme is; nil if nobody wants to know. It must not block.
 	Progress func(protocol.SyncStatus)
 	// Log gets what happens; nil means nothing.
@@ -100,6 +107,9 @@ type Agent struct {
 	// client finds servers.
 	client *discovery.Client
 
+	// One stick at a time: their settings, and their programmes.
+	takingSettings, takingProgramme sync.Mutex
+
 	mu   sync.Mutex
 	wish wish
 	sync *protocol.SyncStatus
@@ -115,6 +125,9 @@ type Agent struct {
 	contentServer string
 	// code is the pairing code while a person must approve this viewer; empty otherwise.
 	code string
+	// noticed is a sentence that the screen shows until noticedUntil.
+	noticed      string
+	noticedUntil time.Time
 	// up is true while there is a session, and offline is poked when there is none any more, or still none.
 	up      bool
 	offline chan struct{}
@@ -269,7 +282,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{a}, renewer{a}, timeServer{a}, systemClock{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

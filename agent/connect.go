@@ -141,7 +141,7 @@ func (a *Agent) publishingKey() ed25519.PublicKey {
 // openNetwork makes what connects to servers.
 func (a *Agent) openNetwork() (err error) {
 	n := a.config.Network
-	if a.roots, err = proxy.ReadRoots(n.CAFiles); err != nil {
+	if a.roots, err = proxy.ReadRoots(n.CAFiles, n.CA); err != nil {
 		return fmt.Errorf("network.ca_files: %w", err)
 	}
 	a.dialer, err = proxy.New(proxy.Config{

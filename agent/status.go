@@ -47,7 +47,7 @@ func (a *Agent) report() protocol.Reported {
 	if e, ok := a.identity.Enrolment(); ok {
 		r.Viewer, r.Site = e.Viewer, e.Site
 	}
-	r.Location = a.config.Location
+	r.Location, r.Labels = a.config.Location, a.config.Labels
 	if active, ok := a.library.Active(); ok {
 		r.Content = protocol.ContentStatus{Generation: active.Generation.Manifest, ID: active.Manifest.ID, Activated: active.Generation.Activated}
 	}
@@ -79,9 +79,12 @@ func (a *Agent) name() string {
 func (a *Agent) showState() {
 	s := a.session.Status()
 	a.mu.Lock()
-	code, sync := a.code, a.sync
+	code, text := a.code, message(s, a.code, a.sync)
+	if time.Now().Before(a.noticedUntil) {
+		text = a.noticed
+	}
 	a.mu.Unlock()
-	state := player.State{Name: a.name(), State: s.State, Message: message(s, code, sync), Version: a.config.Version, Code: code}
+	state := player.State{Name: a.name(), State: s.State, Message: text, Version: a.config.Version, Code: code}
 	state.Interfaces = a.interfaces()
 	a.player.SetState(state)
 }

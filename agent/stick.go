@@ -20,27 +20,53 @@ import (
 	"vitrine/platform/removable"
 )
 
-// stickReader is the task that takes programmes from USB sticks, if the settings say so.
-type stickReader struct{ *Agent }
+// stickReader is the task that takes settings and programmes from USB sticks.
+type stickReader struct {
+	*Agent
+	working *sync.WaitGroup
+}
 
 // Run follows sticks that come and go until ctx ends.
 func (s stickReader) Run(ctx context.Context) error {
-	if s.config.Content.NoSticks || !s.enrolled(ctx) {
-		<-ctx.Done()
-		return nil
-	}
+	s.working = &sync.WaitGroup{}
+	defer s.working.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := map[string]context.CancelFunc{}
 	return removable.Watch(ctx, removable.Folders, func(c removable.Change) {
 		if c.Gone {
+			stop[c.Dir]()
 			s.sticks.Remove(c.Dir)
 			s.fault(faultStick, nil)
 			return
 		}
-		s.inserted(ctx, c.Dir)
+		var here context.Context
+		here, stop[c.Dir] = context.WithCancel(ctx)
+		s.working.Go(func() {
+			if !s.settings(here, c.Dir) {
+				s.programme(here, c.Dir)
+			}
+		})
 	})
 }
 
 // String names the task.
 func (s stickReader) String() string { return "reader of USB sticks" }
+
+// programme takes the programme of a stick, if the settings say so, once the viewer belongs to a site.
+func (s stickReader) programme(ctx context.Context, dir string) {
+	if s.config.Content.NoSticks || !s.enrolled(ctx) {
+		return
+	}
+	s.takingProgramme.Lock()
+	defer s.takingProgramme.Unlock()
+	if ctx.Err() == nil {
+		s.inserted(ctx, dir)
+	}
+}
+
+// writable calls f with a stick that can be written to.
+func (s stickReader) writable(_ string, f func() error) error { return f() }
 
 // inserted takes the programme of a stick, if it is newer than what plays, and writes back how that went.
 func (s stickReader) inserted(ctx context.Context, dir string) {
@@ -56,7 +82,7 @@ func (s stickReader) inserted(ctx context.Context, dir string) {
 	case err == nil:
 		s.log.Info("The programme of a USB stick plays", "folder", dir, "programme", id)
 	}
-	if err := s.giveBack(dir); err != nil {
+	if err := s.writable(dir, func() error { return s.giveBack(dir) }); err != nil {
 		s.log.Debug("Nothing can be written to the stick", "folder", dir, "err", err)
 	}
 }

@@ -129,3 +129,6 @@ func edit(t *testing.T, path, old, replacement string) {
 		t.Fatal(err)
 	}
 }
+
+// pid is a process's number.
+func pid(p *process) string { return fmt.Sprint(p.cmd.Process.Pid) }

@@ -6,7 +6,6 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -17,7 +16,6 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/discovery"
-	"vitrine/platform/proxy"
 )
 
 // MaxSize is the largest file that Parse takes, in bytes.
@@ -33,19 +31,17 @@ type file struct {
 	Log     string   `toml:"log"`
 	Wake    magic    `toml:"wake"`
 
-	Location  string `toml:"location"`
-	Discovery search `toml:"discovery"`
-	Session   line   `toml:"session"`
-	Network   lan    `toml:"network"`
+	Location  string   `toml:"location"`
+	Labels    []string `toml:"labels"`
+	Timezone  string   `toml:"timezone"`
+	Discovery search   `toml:"discovery"`
+	Session   line     `toml:"session"`
+	Network   lan      `toml:"network"`
+
+	USB usb `toml:"usb"`
 
 	Content content `toml:"content"`
 	Clock   clock   `toml:"clock"`
-}
-
-type lan struct {
-	Proxy   string   `toml:"proxy"`
-	NoProxy []string `toml:"no_proxy"`
-	CAFiles []string `toml:"ca_files"`
 }
 
 type line struct {
@@ -79,28 +75,22 @@ type Config struct {
 	Wake Wake
 	// Location is where the viewer is.
 	Location protocol.Location
+	// Labels are words by which the viewer can be told from others.
+	Labels []string
+	// Zone is the time zone; nil means the machine's.
+	Zone *time.Location
 	// Discovery says how servers are looked for.
 	Discovery Discovery
 	// Session says how the session is kept.
 	Session Session
 	// Network says what the network asks of connections.
 	Network Network
+	// Sticks says whose settings are taken from USB sticks.
+	Sticks Sticks
 	// Content says how content is fetched and kept.
 	Content Content
 	// Clock says whom the viewer asks for the time.
 	Clock Clock
-}
-
-// Network says what the network asks of connections to servers.
-type Network struct {
-	// Proxy is the URL of the HTTP proxy by which servers on other networks are reached; a secret, since it may have a password
-	// in it. Its zero value means none.
-	Proxy protocol.Secret
-	// NoProxy are the targets for which it isn't used, as in the environment variable NO_PROXY.
-	NoProxy []string
-	// CAFiles are files with authorities, in PEM form, that are believed beside the system's: by a proxy that speaks TLS, and by
-	// sources of content outside the site.
-	CAFiles []string
 }
 
 // Session says how the session is kept. 0 leaves a choice to the agent.
@@ -125,35 +115,35 @@ type Discovery struct {
 	Announce bool
 }
 
-// Parse reads a vitrine.toml. A key that doesn't exist is an error, since a misspelt one would be silently without effect.
-// Errors name the line, and never repeat a token.
-func Parse(data []byte) (Config, error) {
-	if len(data) > MaxSize {
-		return Config{}, fmt.Errorf("%d bytes are more than the limit of %d", len(data), MaxSize)
+// Parse reads a vitrine.toml, and then others: what a later one says comes before what the earlier ones do. A key that doesn't exist is an
+// error, since a misspelt one would be silently without effect. Errors name the line, and never repeat a secret.
+func Parse(data []byte, over ...[]byte) (Config, error) {
+	var all file
+	for _, data := range append([][]byte{data}, over...) {
+		text, err := Text(data)
+		if err != nil {
+			return Config{}, err
+		}
+		var f file
+		if err := decode(text, &f); err != nil {
+			return Config{}, err
+		}
+		if _, err := f.check(); err != nil {
+			return Config{}, located(text, err)
+		}
+		all.Network.link = all.Network.orElse(f.Network.link)
+		if err := decode(text, &all); err != nil {
+			return Config{}, err
+		}
 	}
-	var f file
-	decoder := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
-	if err := decoder.Decode(&f); err != nil {
-		return Config{}, explain(err)
-	}
-	return f.check()
+	return all.check()
 }
 
-// explain puts the decoder's errors in one line each.
-func explain(err error) error {
-	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
-		var lines []string
-		for _, e := range unknown.Errors {
-			line, column := e.Position()
-			lines = append(lines, fmt.Sprintf("line %d, column %d: there is no setting called %q", line, column, strings.Join(e.Key(), ".")))
-		}
-		return errors.New(strings.Join(lines, "; "))
+func decode(text []byte, into *file) error {
+	if err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(into); err != nil {
+		return explain(text, err)
 	}
-	if syntax, ok := errors.AsType[*toml.DecodeError](err); ok {
-		line, column := syntax.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
-	}
-	return err
+	return nil
 }
 
 func (f file) check() (Config, error) {
@@ -187,6 +177,12 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	c.Location = location
+	if c.Labels, err = checkLabels(f.Labels); err != nil {
+		return Config{}, err
+	}
+	if c.Zone, err = checkZone(f.Timezone); err != nil {
+		return Config{}, err
+	}
 	if c.Discovery, err = f.Discovery.check(); err != nil {
 		return Config{}, err
 	}
@@ -194,6 +190,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Network, err = f.Network.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Sticks, err = f.USB.check(); err != nil {
 		return Config{}, err
 	}
 	if c.Content, err = f.Content.check(); err != nil {
@@ -206,32 +205,38 @@ func (f file) check() (Config, error) {
 	return c, err
 }
 
+// maxLabels bounds the number of labels.
+const maxLabels = 16
+
+func checkLabels(labels []string) ([]string, error) {
+	if len(labels) > maxLabels {
+		return nil, fmt.Errorf("labels: %d are too many; want %d at most", len(labels), maxLabels)
+	}
+	for i, label := range labels {
+		if err := protocol.CheckName(label); err != nil {
+			return nil, fmt.Errorf("labels[%d]: %w", i, err)
+		}
+	}
+	return labels, nil
+}
+
+func checkZone(name string) (*time.Location, error) {
+	if name == "" {
+		return nil, nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, fmt.Errorf("timezone: there is no time zone %.60q; want a name such as \"Europe/Amsterdam\"", name)
+	}
+	return zone, nil
+}
+
 func (l line) check() (s Session, err error) {
 	if s.KeepAlive, err = seconds("session.keepalive", l.KeepAlive, 5, 3600); err != nil {
 		return Session{}, err
 	}
 	s.ReturnAfter, err = seconds("session.return_after", l.ReturnAfter, 1, 86400)
 	return s, err
-}
-
-func (l lan) check() (Network, error) {
-	n := Network{Proxy: protocol.NewSecret(l.Proxy), NoProxy: l.NoProxy, CAFiles: l.CAFiles}
-	if l.Proxy != "" {
-		if err := proxy.Check(l.Proxy); err != nil {
-			return Network{}, fmt.Errorf("network.proxy: %w", err)
-		}
-	}
-	for i, s := range l.NoProxy {
-		if err := proxy.CheckExempt(s); err != nil {
-			return Network{}, fmt.Errorf("network.no_proxy[%d]: %w", i, err)
-		}
-	}
-	for i, file := range l.CAFiles {
-		if file == "" {
-			return Network{}, fmt.Errorf("network.ca_files[%d]: want the name of a file", i)
-		}
-	}
-	return n, nil
 }
 
 // seconds checks a setting in seconds; nil is one that isn't there.

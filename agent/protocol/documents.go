@@ -74,13 +74,15 @@ type Reported struct {
 	Name   string `json:"name"`
 	Site   string `json:"site,omitempty"`
 	// Location is where the viewer is, as its settings say.
-	Location Location      `json:"location,omitempty"`
-	Rev      int64         `json:"rev"`
-	Version  string        `json:"version"`
-	Started  time.Time     `json:"started"`
-	Session  SessionStatus `json:"session"`
-	Clock    ClockStatus   `json:"clock"`
-	Content  ContentStatus `json:"content"`
+	Location Location `json:"location,omitempty"`
+	// Labels are words by which it can be told from others, as its settings say.
+	Labels  []string      `json:"labels,omitempty"`
+	Rev     int64         `json:"rev"`
+	Version string        `json:"version"`
+	Started time.Time     `json:"started"`
+	Session SessionStatus `json:"session"`
+	Clock   ClockStatus   `json:"clock"`
+	Content ContentStatus `json:"content"`
 	// Schedule is absent while there is no programme.
 	Schedule *ScheduleStatus `json:"schedule,omitempty"`
 	// Plays is the proof of play that waits on the viewer's disk to be sent.

@@ -88,7 +88,7 @@ func TestVerify(t *testing.T) {
 		{"loose last bits", protected + ".." + loose, good, public(key), "base64"},
 		{"line break", protected + ".." + mac[:10] + "\n" + mac[10:], good, public(key), "JWS"},
 		{"not URL-safe", protected + ".." + "+" + mac[1:], good, public(key), "base64"},
-		{"four parts", ours + ".x", good, public(key), "base64"},
+		{"four parts", ours + ".x", good, public(key), "JWS"},
 		{"short", protected + ".." + mac[:40], good, public(key), "publishing key"},
 		{"empty", "", good, public(key), "JWS"},
 		{"dots", "..", good, public(key), "signature"},

@@ -8,16 +8,17 @@ import (
 )
 
 // ReadRoots are the system's authorities and those in files, in PEM form: what a network adds that opens TLS connections on the
-// way, or whose proxy has a certificate of its own making. Without files it gives nil, which stands for the system's everywhere.
-// The error names the file.
-func ReadRoots(files []string) (*x509.CertPool, error) {
-	if len(files) == 0 {
+// way, or whose proxy has a certificate of its own making; more has such authorities itself. Without any it gives nil, which stands for the
+// system's everywhere. The error names the file.
+func ReadRoots(files []string, more string) (*x509.CertPool, error) {
+	if len(files) == 0 && more == "" {
 		return nil, nil
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool() // a system without any
 	}
+	roots.AppendCertsFromPEM([]byte(more))
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err == nil && !roots.AppendCertsFromPEM(data) {

@@ -33,7 +33,7 @@ func overTLS(t *testing.T, serve func(net.Conn)) (addr, authority string) {
 
 func roots(t *testing.T, file string) *x509.CertPool {
 	t.Helper()
-	pool, err := proxy.ReadRoots([]string{file})
+	pool, err := proxy.ReadRoots([]string{file}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -276,7 +276,7 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func TestRootFiles(t *testing.T) {
-	if roots, err := proxy.ReadRoots(nil); roots != nil || err != nil {
+	if roots, err := proxy.ReadRoots(nil, ""); roots != nil || err != nil {
 		t.Errorf("no files: %v, %v", roots, err)
 	}
 	empty := t.TempDir() + "/empty.pem"
@@ -284,7 +284,7 @@ func TestRootFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{empty, empty + ".none"} {
-		if _, err := proxy.ReadRoots([]string{file}); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := proxy.ReadRoots([]string{file}, ""); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"vitrine/agent/cli"
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
+	"vitrine/agent/provision"
 	"vitrine/platform/notify"
 	"vitrine/platform/proxy"
 	"vitrine/platform/service"
@@ -37,6 +38,8 @@ type runOptions struct {
 	config, name, state, token, tokenFile, page, location string
 	servers, wakePorts                                    cli.List
 	log                                                   cli.LogOptions
+	// logAsked tells that the level of the log was given.
+	logAsked bool
 }
 
 func run(ctx context.Context, env cli.Env, args []string) error {
@@ -55,29 +58,59 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	if _, err := flags.Parse(args, 0, 0); err != nil {
 		return err
 	}
-	settings, err := o.settings()
+	o.logAsked = flags.Lookup("log").Value.String() != flags.Lookup("log").DefValue
+	console := cli.NewConsole(env.Stderr, env.Terminal)
+	return service.Run(ctx, serviceConfig, func(ctx context.Context) error {
+		for {
+			err := o.run(ctx, env, console)
+			if !errors.Is(err, errStartAnew) {
+				return err
+			}
+		}
+	})
+}
+
+// run plays with the settings as they are now.
+func (o runOptions) run(ctx context.Context, env cli.Env, console *cli.Console) error {
+	settings, damage, err := o.settings()
 	if err != nil {
 		return err
 	}
-	if flags.Lookup("log").Value.String() == flags.Lookup("log").DefValue && settings.Log != "" {
+	if settings.Log != "" && !o.logAsked {
 		o.log.Level = settings.Log
 	}
-	console := cli.NewConsole(env.Stderr, env.Terminal)
+	if settings.Zone != nil {
+		time.Local = settings.Zone
+	}
 	log, err := o.log.New(env, console)
 	if err != nil {
 		return err
 	}
-	return service.Run(ctx, serviceConfig, func(ctx context.Context) error {
-		return play(ctx, env, settings, log, newProgress(console, log))
-	})
+	if damage != nil {
+		log.Error("The viewer starts without some of its settings", "err", damage)
+	}
+	return play(ctx, env, settings, log, newProgress(console, log))
 }
 
-// settings are the file's, with the options over them.
-func (o *runOptions) settings() (config.Config, error) {
-	c, err := readConfig(o.config)
+// settings are the file's, with those that came on a USB stick over them, and the options over both.
+func (o runOptions) settings() (_ config.Config, damage, err error) {
+	data, path, err := readFile(o.config)
 	if err != nil {
-		return c, err
+		return config.Config{}, nil, err
 	}
+	c, err := config.Parse(data)
+	if err != nil {
+		return c, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c, damage, err = provision.Settings(data, first(o.state, c.State, defaultState()))
+	if err == nil {
+		c, err = o.over(c)
+	}
+	return c, damage, err
+}
+
+// over puts the options over the settings.
+func (o runOptions) over(c config.Config) (_ config.Config, err error) {
 	if o.tokenFile != "" {
 		data, err := os.ReadFile(o.tokenFile)
 		if err != nil {
@@ -145,22 +178,31 @@ func orEnvironment(n config.Network) (config.Network, error) {
 
 // readConfig reads the settings file; without a name, the usual one if it exists.
 func readConfig(path string) (config.Config, error) {
-	asked := path != ""
-	if !asked {
-		path = defaultConfig
-	}
-	data, err := os.ReadFile(path)
-	if !asked && errors.Is(err, fs.ErrNotExist) {
-		return config.Config{}, nil
-	}
+	data, path, err := readFile(path)
 	if err != nil {
-		return config.Config{}, fmt.Errorf("settings: %w", err)
+		return config.Config{}, err
 	}
 	c, err := config.Parse(data)
 	if err != nil {
 		return config.Config{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
+}
+
+// readFile gives the bytes of the settings file and its name.
+func readFile(path string) ([]byte, string, error) {
+	asked := path != ""
+	if !asked {
+		path = defaultConfig
+	}
+	data, err := os.ReadFile(path)
+	if !asked && errors.Is(err, fs.ErrNotExist) {
+		return nil, path, nil
+	}
+	if err != nil {
+		return nil, path, fmt.Errorf("settings: %w", err)
+	}
+	return data, path, nil
 }
 
 func parsePorts(list cli.List) ([]uint16, error) {
@@ -208,9 +250,9 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 		restart = func() { stop(errRestart) }
 	}
 	a, err := agent.New(agent.Config{
-		Restart: restart,
-		Name:    c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Wake: c.Wake,
-		Location: c.Location, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
+		Restart: restart, StartAnew: func() { stop(errStartAnew) },
+		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Wake: c.Wake,
+		Location: c.Location, Labels: c.Labels, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {
@@ -232,12 +274,19 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 	cancel()
 	<-done
 	p.clear()
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errStartAnew) {
+		log.Info("The viewer starts anew with other settings")
+		return cause
+	}
 	log.Info("Stopped; what is on disk plays again at the next start")
 	if err == nil && errors.Is(context.Cause(ctx), errRestart) {
 		return errRestart
 	}
 	return err
 }
+
+// errStartAnew ends the agent, but not the program.
+var errStartAnew = errors.New("the viewer starts anew with other settings")
 
 // errRestart ends the program with an error, on which every service manager starts it again.
 var errRestart = errors.New("the server wants this viewer to be started again")

@@ -17,6 +17,7 @@ func Program() cli.Command {
 			runCommand.With(run),
 			demoCommand.With(demo),
 			tokenTree(),
+			provisionTree(),
 			viewersTree(),
 			playsTree(),
 			cli.VersionCommand("vitrine-server"),

@@ -1,0 +1,131 @@
+package cmd_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vitrine/agent"
+)
+
+// stickImage makes a stick: an ext4 file system in a file, with a vitrine.toml on it.
+func stickImage(t *testing.T, settings string) string {
+	t.Helper()
+	needProgram(t, "mkfs.ext4", "e2fsprogs")
+	folder, file := t.TempDir(), filepath.Join(t.TempDir(), "stick.img")
+	if err := os.WriteFile(filepath.Join(folder, "vitrine.toml"), []byte(settings), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "mkfs.ext4", "-q", "-O", "^has_journal", "-d", folder, file, "2M")
+	return file
+}
+
+// insert mounts a stick at /media/stick of a process, as a desktop does, and gives what reads its report; the text of the last one at first.
+func (p *process) insert(image string) (report func() string) {
+	p.t.Helper()
+	p.inside("mount", "-t", "tmpfs", "-o", "size=1m", "none", "/media")
+	p.inside("mount", "--make-private", "/media")
+	p.inside("mkdir", "/media/stick")
+	p.inside("mount", "-o", "loop,nosuid,nodev,noexec", image, "/media/stick")
+	return func() string {
+		data, err := os.ReadFile(filepath.Join("/proc", pid(p), "root/media/stick/vitrine-report.txt"))
+		if err != nil {
+			return ""
+		}
+		return string(data)
+	}
+}
+
+// awaitReport waits for a report that has all of these texts.
+func awaitReport(t *testing.T, report func() string, want ...string) {
+	t.Helper()
+	last := ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("the report is %q", last)
+		}
+	}()
+	awaitTrue(t, "report with "+strings.Join(want, ", "), func() bool {
+		last = report()
+		for _, text := range want {
+			if !strings.Contains(last, text) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// A viewer that knows nothing needs a stick, and nothing else; once it belongs to a site, it takes only what the site has signed, and no older one
+// again.
+func TestStickSetsAViewerUp(t *testing.T) {
+	l := newLab(t)
+	s := newSite(t)
+	start(t, l.host("a").prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e").await("The programme is up to date")
+	token, err := os.ReadFile(s.token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := strings.TrimSpace(string(token))
+	screen, state := l.host("b"), t.TempDir()
+	viewer := start(t, screen.prefix(), "vitrine", "run", "--state", state)
+	viewer.await("The player page is ready")
+
+	wrong := viewer.insert(stickImage(t, "name = \"Lobby\"\r\ntoken = \""+secret+"\"\r\nlocation = “building-a”\r\n"))
+	viewer.await("not taken, and nothing is changed")
+	awaitReport(t, wrong, "NOT DONE. Nothing was changed on this viewer.\r\n", "vitrine.toml, line 3, column 12: “ is a curly quote", "Address:        10.77.0.2\r\n")
+	if _, err := os.Stat(filepath.Join(state, "settings.json")); err == nil {
+		t.Error("something is kept of settings that are wrong")
+	}
+	viewer.unplug()
+
+	good := viewer.insert(stickImage(t, "\ufeffname = \"Lobby, left\"\r\nlocation = \"building-a\"\r\nlabels = [\"portrait\"]\r\ntoken = \""+secret+"\"\r\n"))
+	screen.await("enrolled and playing", func(s agent.Status) bool {
+		return connected(s) && playing(s) && s.Name == "Lobby, left" && s.Location.String() == "building-a" && len(s.Labels) == 1
+	})
+	awaitReport(t, good, "Done. The settings are in effect, since", "Name:           Lobby, left\r\n", "Site:           e2e\r\n", "Session:        connected to 10.77.0.1:7237\r\n", "Address:        10.77.0.2\r\n")
+	if strings.Contains(good(), "vitrine1.") {
+		t.Errorf("the report shows the token: %s", good())
+	}
+	viewer.unplug()
+
+	unsigned := viewer.insert(stickImage(t, "location = \"building-b\"\n"))
+	awaitReport(t, unsigned, "NOT DONE.", "takes only settings that are signed by it: `vitrine-server provision sign FILE`")
+	viewer.unplug()
+
+	sign := func(settings string) string {
+		file := filepath.Join(t.TempDir(), "vitrine.toml")
+		if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, "vitrine-server", "provision", "sign", "--state", s.state, file)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	first, second := sign("location = \"building-b\"\r\n"), sign("location = \"building-c\"\r\n")
+	at := func(location string) func(agent.Status) bool {
+		return func(s agent.Status) bool { return connected(s) && playing(s) && s.Location.String() == location }
+	}
+	viewer.insert(stickImage(t, second))
+	screen.await("at the place of the signed settings", at("building-c"))
+	viewer.unplug()
+	awaitReport(t, viewer.insert(stickImage(t, first)), "NOT DONE.", "it is an old one (number")
+	viewer.unplug()
+	awaitReport(t, viewer.insert(stickImage(t, strings.Replace(sign("location = \"building-d\"\n"), "building-d", "building-e", 1))), "NOT DONE.", "it was changed after it was signed")
+	if got, err := screen.status(); err != nil || !at("building-c")(got) {
+		t.Errorf("status %+v, %v", got, err)
+	}
+
+	// The stick stays in, and the power comes back: all is as it was.
+	viewer.unplug()
+	viewer.kill()
+	viewer.mustNotSay(secret)
+	viewer = start(t, screen.prefix(), "vitrine", "run", "--state", state)
+	screen.await("at its place after a power cut", at("building-c"))
+	viewer.insert(stickImage(t, second))
+	viewer.await("has its settings already")
+}

@@ -1,0 +1,151 @@
+package provision
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"vitrine/agent/config"
+	"vitrine/platform/atomicfile"
+)
+
+// Files in the state folder: what was taken last, and what was before it.
+const (
+	keptFile     = "settings.json"
+	previousFile = "settings.previous.json"
+)
+
+// Kept is what a viewer keeps of settings that it has taken.
+type Kept struct {
+	// Settings is the text of vitrine.toml, and Files has the files that it names.
+	Settings string            `json:"settings"`
+	Files    map[string]string `json:"files,omitempty"`
+	// Digest tells them from others.
+	Digest string    `json:"digest"`
+	Taken  time.Time `json:"taken"`
+	// Serial is the highest number of a signed file that was taken of Site.
+	Site   string `json:"site,omitempty"`
+	Serial int64  `json:"serial,omitempty"`
+	// Fresh tells that nobody has been told yet that they are in effect.
+	Fresh bool `json:"fresh,omitempty"`
+}
+
+// Keep makes what is kept of settings that a viewer takes.
+func (f *File) Keep(v Viewer) Kept {
+	k := Kept{Settings: string(f.Text), Files: f.Files, Digest: f.Digest(), Taken: v.Now.UTC().Truncate(time.Second), Fresh: true}
+	if v.Site != "" {
+		k.Site, k.Serial = v.Site, v.Kept.serial(v.Site, v.Key)
+		if s := f.Signature; s != nil && s.verify(v.Site, v.Key) == nil {
+			k.Serial = max(k.Serial, s.Serial)
+		}
+	}
+	return k
+}
+
+// serial is the highest number of a signed file of a site that was taken. One that was taken before the viewer belonged to the site, unseen, counts.
+func (k *Kept) serial(site string, key ed25519.PublicKey) int64 {
+	if k == nil {
+		return 0
+	}
+	var serial int64
+	if k.Site == site {
+		serial = k.Serial
+	}
+	if s, err := signatureOf([]byte(k.Settings)); err == nil && s != nil && s.verify(site, key) == nil {
+		serial = max(serial, s.Serial)
+	}
+	return serial
+}
+
+// Save keeps settings in a state folder, and what was kept before as well. A crash leaves the old or the new ones.
+func Save(state string, k Kept) error {
+	path := filepath.Join(state, keptFile)
+	if old, err := os.ReadFile(path); err == nil {
+		if err := atomicfile.Write(filepath.Join(state, previousFile), old, 0o600); err != nil {
+			return err
+		}
+	}
+	return atomicfile.WriteJSON(path, k, 0o600)
+}
+
+// Announced notes that somebody was told that the settings are in effect.
+func Announced(state string, k Kept) error {
+	k.Fresh = false
+	return atomicfile.WriteJSON(filepath.Join(state, keptFile), k, 0o600)
+}
+
+// Load reads what is kept; nil if nothing is, or nothing that can be read.
+func Load(state string) *Kept {
+	for _, name := range []string{keptFile, previousFile} {
+		if k, err := load(filepath.Join(state, name)); k != nil && err == nil {
+			return k
+		}
+	}
+	return nil
+}
+
+func load(path string) (*Kept, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var k Kept
+	if err := json.Unmarshal(data, &k); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if _, err := config.ParseStick([]byte(k.Settings)); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &k, nil
+}
+
+// Settings are those of the device's own file, with what is kept in the state folder over them. A viewer must start whatever its disk has done: settings
+// that can't be read are set aside, and those before them are taken, or none; damage says so.
+func Settings(device []byte, state string) (c config.Config, damage, err error) {
+	for _, name := range []string{keptFile, previousFile} {
+		path := filepath.Join(state, name)
+		k, err := load(path)
+		if k != nil && err == nil {
+			c, err = k.over(device)
+		}
+		if k == nil && err == nil {
+			continue // nothing was taken from a stick yet, or it was set aside
+		}
+		if err == nil {
+			return c, damage, nil
+		}
+		damage = errors.Join(damage, fmt.Errorf("settings from a USB stick can't be used, and are set aside: %w", err))
+		if err := os.Rename(path, path+".damaged"); err != nil {
+			damage = errors.Join(damage, err)
+		}
+	}
+	c, err = config.Parse(device)
+	return c, damage, err
+}
+
+// over puts the kept settings over the device's.
+func (k *Kept) over(device []byte) (config.Config, error) {
+	c, err := config.Parse(device, []byte(k.Settings))
+	if err != nil {
+		return c, err
+	}
+	// Names of files are of those that came with the settings; what the device's own file names is elsewhere.
+	c.Network.CAFiles = slices.DeleteFunc(c.Network.CAFiles, func(name string) bool {
+		pem, here := k.Files[name]
+		if here {
+			c.Network.CA = strings.TrimSpace(c.Network.CA) + "\n" + pem
+		}
+		return here
+	})
+	return c, nil
+}

@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"vitrine/agent/provision"
+	"vitrine/platform/device"
+)
+
+// Times of a stick with settings.
+const (
+	// noticeTime is how long the screen says what is done with it.
+	noticeTime = 30 * time.Second
+	// settleTime is how long is waited for a session before the report says how far the viewer has come.
+	settleTime = 90 * time.Second
+)
+
+// settings looks for settings on a stick, takes them if they may be taken, and says on the screen, in the log and on the stick what came of it.
+// It tells whether the viewer starts anew.
+func (s stickReader) settings(ctx context.Context, dir string) (anew bool) {
+	s.takingSettings.Lock()
+	defer s.takingSettings.Unlock()
+	f, err := provision.Find(dir)
+	if errors.Is(err, provision.ErrNone) {
+		return false
+	}
+	kept := provision.Load(s.config.State)
+	if err == nil && kept != nil && kept.Digest == f.Digest() {
+		s.inEffect(ctx, dir, f, *kept)
+		return false
+	}
+	s.log.Info("A USB stick has settings for this viewer", "folder", dir)
+	s.notice("Reading the settings on the USB stick…")
+	if err == nil {
+		err = s.takeSettings(ctx, f, kept)
+	}
+	if ctx.Err() != nil {
+		return false // the stick has gone
+	}
+	if err != nil {
+		s.refused(dir, f, err)
+		return false
+	}
+	s.log.Info("The settings of a USB stick are taken; the viewer starts anew with them", "folder", dir, "settings", strings.Join(f.Names(), " "))
+	s.report(dir, provision.Report{Done: "The settings are taken. The viewer starts anew with them, and will say here how that went.", Settings: f.Names()})
+	s.config.StartAnew()
+	return true
+}
+
+// takeSettings checks and keeps settings as a whole.
+func (a *Agent) takeSettings(_ context.Context, f *provision.File, kept *provision.Kept) error {
+	if a.config.StartAnew == nil {
+		return errors.New("this viewer can't be started anew by itself, and so takes no settings from sticks")
+	}
+	e, _ := a.identity.Enrolment()
+	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: a.config.Sticks, Up: device.Uptime(), Now: a.clock.Now(), Kept: kept}
+	if err := f.Permit(v); err != nil {
+		return err
+	}
+	return provision.Save(a.config.State, f.Keep(v))
+}
+
+// refused says why nothing was changed.
+func (s stickReader) refused(dir string, f *provision.File, err error) {
+	s.log.Warn("The settings of a USB stick are not taken, and nothing is changed", "folder", dir, "err", err)
+	s.session.Event("settings-refused", err.Error(), s.clock.Now())
+	s.notice("The settings on the USB stick are NOT taken: " + err.Error())
+	s.report(dir, provision.Report{Wrong: err, Settings: f.Names()})
+}
+
+// inEffect is for a stick whose settings the viewer has: it is the one that has brought them, or stays in all the time.
+func (s stickReader) inEffect(ctx context.Context, dir string, f *provision.File, kept provision.Kept) {
+	r := provision.Report{Done: "Done. The settings are in effect, since " + kept.Taken.Local().Format(time.DateTime) + ".", Settings: f.Names()}
+	s.report(dir, r)
+	if !kept.Fresh {
+		s.log.Info("The viewer has its settings already that are on a USB stick", "folder", dir)
+	} else {
+		s.log.Info("The settings of a USB stick are in effect", "folder", dir)
+		s.notice("The settings of the USB stick are in effect")
+		s.session.Event("settings", "took the settings of a USB stick", s.clock.Now())
+		if err := provision.Announced(s.config.State, kept); err != nil {
+			s.log.Debug("It can't be kept that the settings are in effect", "err", err)
+		}
+	}
+	s.working.Go(func() {
+		if s.awaitSession(ctx) {
+			s.report(dir, r)
+			if kept.Fresh {
+				s.notice("The settings of the USB stick are in effect, and it can be pulled out")
+			}
+		}
+	})
+}
+
+// awaitSession waits for a session, or for the time after which somebody on a ladder has gone; it is false if the stick went first.
+func (s stickReader) awaitSession(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for !s.session.Status().Up() {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return errors.Is(ctx.Err(), context.DeadlineExceeded)
+		}
+	}
+	return true
+}
+
+// report writes a report to a stick, with how the viewer is doing.
+func (s stickReader) report(dir string, r provision.Report) {
+	status := s.Status()
+	r.Viewer, r.Pairing, r.Time = status.Reported, status.Pairing, s.clock.Now().Local()
+	if err := s.writable(dir, func() error { return r.Write(dir) }); err != nil {
+		s.log.Warn("The report can't be written to the USB stick", "folder", dir, "err", err)
+	}
+}
+
+// notice puts a sentence on the screen, in place of what the session is doing and over the programme.
+func (a *Agent) notice(text string) {
+	a.mu.Lock()
+	a.noticed, a.noticedUntil = text, time.Now().Add(noticeTime)
+	a.mu.Unlock()
+	a.showState()
+	a.player.Identify(text, noticeTime)
+}
