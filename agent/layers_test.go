@@ -90,8 +90,8 @@ func mayImport(from, to string) bool {
 	case from == "vitrine/agent":
 		return !below(to, "agent/server")
 	case below(from, "agent"):
-		// Siblings meet only in agent, and through what is pure: the protocol and the schedule.
-		sibling := below(to, "agent") && !below(to, "agent/protocol", "agent/schedule") && folder(from) != folder(to)
+		// Siblings meet only in agent, and through what is pure: the protocol, the schedule and the form of settings.
+		sibling := below(to, "agent") && !below(to, "agent/protocol", "agent/schedule", "agent/config") && folder(from) != folder(to)
 		return to != "vitrine/agent" && !sibling
 	case below(from, "content"):
 		return below(to, "content") || below(to, leaves...)
