@@ -213,6 +213,7 @@ func (a *Agent) newPlayer() *player.Player {
 		Addr:    a.config.Page,
 		Assets:  func(d digest.Digest) (io.ReadSeekCloser, error) { return a.store.Open(d) },
 		Now:     func() time.Time { return a.clock.Now() },
+		Playout: func() time.Time { now, _ := a.clock.Playout(); return now },
 		Trusted: func() bool { return a.clock.Trust() >= clock.TrustServer },
 		Status:  func() any { return a.Status() },
 		Metrics: a.figures,

@@ -19,6 +19,8 @@ type Status struct {
 	Page string `json:"page"`
 	// State is the state folder.
 	State string `json:"state"`
+	// PageClock is how well the page knows the viewer's time; nil if no page has measured it.
+	PageClock *player.PageClock `json:"page_clock,omitempty"`
 	// Pairing is the code by which a person recognises this viewer when approving it.
 	Pairing string `json:"pairing,omitempty"`
 }
@@ -29,7 +31,11 @@ func (a *Agent) Status() Status {
 	r.Session = a.session.Status()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State, Pairing: a.code}
+	s := Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State, Pairing: a.code}
+	if c, ok := a.player.PageClock(); ok {
+		s.PageClock = &c
+	}
+	return s
 }
 
 // report is the reported document, all but its session part.

@@ -213,9 +213,18 @@ func onlyColours(t *testing.T, frames []image.Image, colours ...color.Color) {
 	for i, frame := range frames {
 		got := at(frame, 50, 50)
 		if !mixture(got, colours) {
-			t.Errorf("frame %d of %d: %v in the middle", i, len(frames), got)
+			t.Errorf("frame %d of %d: %v in the middle; before and after it %v", i, len(frames), got, middles(frames[max(0, i-3):min(i+4, len(frames))]))
 		}
 	}
+}
+
+// middles are the colours in the middle of frames.
+func middles(frames []image.Image) []color.Color {
+	var list []color.Color
+	for _, frame := range frames {
+		list = append(list, at(frame, 50, 50))
+	}
+	return list
 }
 
 // mixture tells whether a colour can come from a fade between two of these: no channel is outside what they span, and the

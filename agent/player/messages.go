@@ -21,6 +21,7 @@ const (
 	typeFailed    = "failed"
 	typePlayed    = "played"
 	typeNoted     = "noted"
+	typeClock     = "clock"
 )
 
 // messageVersion is the version of the protocol between agent and page.
@@ -32,8 +33,20 @@ type helloMessage struct {
 	Version int    `json:"version"`
 	// Page is the version of the page that the agent serves now; a page with another one loads itself again.
 	Page string `json:"page"`
-	Now  millis `json:"now"`
+	clocks
 }
+
+// clocks are what the agent's two clocks show.
+type clocks struct {
+	Now     millis `json:"now"`
+	Playout millis `json:"playout"`
+}
+
+// The timelines that positions in playlists count by.
+const (
+	timelineCivil   = "civil"
+	timelinePlayout = "playout"
+)
 
 // statusMessage is the State, for the set-up screen and the corner mark.
 type statusMessage struct {
@@ -57,9 +70,11 @@ type programmeMessage struct {
 	Timezone   string        `json:"timezone,omitempty"`
 	Background string        `json:"background,omitempty"`
 	Zones      []zoneMessage `json:"zones"`
-	Anchor     millis        `json:"anchor"`
-	Since      *millis       `json:"since,omitempty"`
-	Until      *millis       `json:"until,omitempty"`
+	// Timeline is what Anchor and positions are of: timelinePlayout if the manifest has a group.
+	Timeline string  `json:"timeline"`
+	Anchor   millis  `json:"anchor"`
+	Since    *millis `json:"since,omitempty"`
+	Until    *millis `json:"until,omitempty"`
 }
 
 // zoneMessage is a zone and whether its position is a function of the clock.
@@ -84,7 +99,7 @@ type reloadMessage struct {
 type timeMessage struct {
 	Type string `json:"type"`
 	ID   int64  `json:"id"`
-	Now  millis `json:"now"`
+	clocks
 }
 
 // notedMessage tells that a play is known.
@@ -108,6 +123,11 @@ type pageMessage struct {
 	Play     string  `json:"play"`
 	Seconds  float64 `json:"seconds"`
 	Complete bool    `json:"complete"`
+	// The others are of the page's clock.
+	RoundTrip float64 `json:"round_trip"`
+	Spread    float64 `json:"spread"`
+	Drift     float64 `json:"drift"`
+	Error     float64 `json:"error"`
 }
 
 // millis is a moment as a page counts it: milliseconds since the Unix epoch, with fractions down to the microsecond.
@@ -144,7 +164,12 @@ type identify struct {
 }
 
 func (p *Player) helloMessage() helloMessage {
-	return helloMessage{Type: typeHello, Version: messageVersion, Page: p.web.version, Now: millis(p.cfg.Now())}
+	return helloMessage{Type: typeHello, Version: messageVersion, Page: p.web.version, clocks: p.clocks()}
+}
+
+// clocks reads both.
+func (p *Player) clocks() clocks {
+	return clocks{millis(p.cfg.Now()), millis(p.cfg.Playout())}
 }
 
 func (p *Player) statusMessage() statusMessage {
@@ -166,9 +191,13 @@ func (p *Player) programmeMessage() programmeMessage {
 		Timezone:     p.current.Manifest.Timezone,
 		Background:   shown.Background,
 		Zones:        []zoneMessage{},
+		Timeline:     timelineCivil,
 		Anchor:       millis(on.Anchor),
 		Since:        optional(on.Since),
 		Until:        optional(on.Until),
+	}
+	if p.current.grouped() {
+		m.Timeline = timelinePlayout
 	}
 	for _, z := range shown.Zones {
 		m.Zones = append(m.Zones, zoneMessage{z, schedule.Timed(z.Playlist)})

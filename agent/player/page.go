@@ -31,6 +31,7 @@ type page struct {
 	number int // among all that were ever open
 	conn   *websocket.Conn
 	shown  map[string]report // by zone; guarded by Player.mu
+	clock  PageClock         // guarded by Player.mu
 
 	mu     sync.Mutex
 	outbox []message
@@ -190,9 +191,12 @@ func (p *Player) read(ctx context.Context, g *page) error {
 		}
 		switch m.Type {
 		case typeTime:
-			if err := g.send(ctx, timeMessage{Type: typeTime, ID: m.ID, Now: millis(p.cfg.Now())}); err != nil {
+			if err := g.send(ctx, timeMessage{Type: typeTime, ID: m.ID, clocks: p.clocks()}); err != nil {
 				return err
 			}
+			p.noticeStep()
+		case typeClock:
+			p.noteClock(g, m)
 		case typeShown:
 			p.noteShown(g, m)
 		case typeFailed:

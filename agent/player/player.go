@@ -38,8 +38,11 @@ type Config struct {
 	NoMark bool
 	// Assets opens an asset of a programme that was shown. An error that is fs.ErrNotExist says that it isn't there. Required.
 	Assets func(digest.Digest) (io.ReadSeekCloser, error)
-	// Now is the time at which the schedule is looked up and that pages get; it may step. Nil means time.Now.
+	// Now is the time of day: the schedule is looked up by it, and plays are stamped with it; it may step. Nil means time.Now.
 	Now func() time.Time
+	// Playout is the time that screens of a group agree on, be it wrong: where a manifest has a group, positions in playlists count by it; it may
+	// step. Nil means Now.
+	Playout func() time.Time
 	// Trusted tells whether Now can be relied on for dated events. Nil means that it always can.
 	Trusted func() bool
 	// Reachable tells whether a web page that a programme shows can be loaded, and shown in a frame; an error says why not, in words. Nil means
@@ -171,6 +174,8 @@ type Player struct {
 	trusted  bool // what pages know of Config.Trusted
 	open     map[*page]struct{}
 	opened   int // pages that have ever been open
+	// stood is how far the two clocks were ahead of the monotonic one when a page last asked, to notice steps.
+	stood [2]time.Duration
 }
 
 // New makes a player that shows its set-up screen until Show is called.
@@ -180,6 +185,9 @@ func New(cfg Config) *Player {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Playout == nil {
+		cfg.Playout = cfg.Now
 	}
 	if cfg.Trusted == nil {
 		cfg.Trusted = func() bool { return true }
@@ -239,11 +247,16 @@ func (p *Player) Show(next Programme) error {
 	p.current = &programme{Programme: next, timetable: timetable, failed: map[failedItem]bool{}}
 	p.evaluate()
 	p.mu.Unlock()
+	p.poke()
+	return nil
+}
+
+// poke has Run look again at what is on.
+func (p *Player) poke() {
 	select {
 	case p.changed <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // SetState replaces what the set-up screen and the corner mark tell.

@@ -65,7 +65,7 @@ func TestPageJoinsAtTheRightPlace(t *testing.T) {
 	if shown := p.Playing()[0]; shown.Item != planned.Item || shown.Since.Sub(planned.Since).Abs() > 2*time.Millisecond {
 		t.Errorf("the page shows %+v, planned was %+v", shown, planned)
 	}
-	if late := browsertest.Eval[float64](ctx, t, fmt.Sprintf(`document.querySelector('vitrine-screen').clock.now() - %d`, moment.Add(time.Since(begin)).UnixMilli())); late < -1000 || late > 5000 {
+	if late := browsertest.Eval[float64](ctx, t, fmt.Sprintf(`document.querySelector('vitrine-screen').clock.playout.now() - %d`, moment.Add(time.Since(begin)).UnixMilli())); late < -1000 || late > 5000 {
 		t.Errorf("the page's clock is %v ms off", late)
 	}
 }

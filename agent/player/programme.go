@@ -17,6 +17,9 @@ type programme struct {
 	failed    map[failedItem]bool // what the log has been told of
 }
 
+// grouped tells whether positions count by the clock that screens agree on.
+func (p *programme) grouped() bool { return p.Manifest.Sync != nil }
+
 // A failedItem is an item that a page couldn't show.
 type failedItem struct {
 	presentation, zone string
@@ -72,7 +75,11 @@ func (p *Player) Playing() []Playing {
 			continue
 		}
 		now := p.cfg.Now()
-		index, into, timed := schedule.Position(z.Playlist, state.Anchor, now)
+		position := now
+		if p.current.grouped() {
+			position = p.cfg.Playout()
+		}
+		index, into, timed := schedule.Position(z.Playlist, state.Anchor, position)
 		planned, ok := p.current.item(state.Presentation, z.ID, index)
 		if !ok {
 			continue

@@ -15,6 +15,7 @@ import (
 
 	"vitrine/agent"
 	"vitrine/agent/cli"
+	"vitrine/agent/player"
 	"vitrine/agent/protocol"
 )
 
@@ -120,6 +121,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 		line("FAULT", "%s (since %s)", f.Message, f.Since.Local().Format(time.DateTime))
 	}
 	line("Page", "%s", s.Page)
+	if s.PageClock != nil {
+		line("", "%s", pageClockLine(*s.PageClock))
+	}
 }
 
 func clockLine(c protocol.ClockStatus) string {
@@ -130,6 +134,11 @@ func clockLine(c protocol.ClockStatus) string {
 		return "rtc: the system clock, which nothing has confirmed yet"
 	}
 	return fmt.Sprintf("%s: from the %s", c.Trust, c.Source)
+}
+
+func pageClockLine(c player.PageClock) string {
+	return fmt.Sprintf("its clock is within %.2f ms of the viewer's: best round trip %.2f ms, spread %.2f ms, drift %+.1f ppm, measured %s ago",
+		c.Error.Seconds()*1e3, c.RoundTrip.Seconds()*1e3, c.Spread.Seconds()*1e3, c.Drift, time.Since(c.At).Round(time.Second))
 }
 
 func contentLine(c protocol.ContentStatus) string {

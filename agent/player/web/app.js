@@ -15,15 +15,15 @@ address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 const socket = new Link(address);
 screen.clock = new Clock((message) => socket.send(message));
 
-const plays = new Plays((message) => socket.send(message), () => screen.clock.now());
+const plays = new Plays((message) => socket.send(message), () => screen.clock.civil.now());
 
 let status = {};
 let outdated = false;
 
 const handlers = {
-  hello({page: served, now}) {
+  hello({page: served, now, playout}) {
     page.connection = 'open';
-    screen.clock.hello(now);
+    screen.clock.hello({now, playout});
     for (const report of screen.reports) socket.send({type: 'shown', ...report});
     outdated = served !== version;
     if (!page.playing) renew();
@@ -39,7 +39,7 @@ const handlers = {
     plays.resend(); // an agent that has no programme yet can't tell what they are of
   },
   identify({name, seconds}) {
-    identify.show(name, seconds, status.interfaces);
+    identify.show(name, seconds, status.interfaces, screen.clock.words);
   },
   reload() {
     location.reload();

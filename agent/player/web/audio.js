@@ -1,4 +1,4 @@
-import {finish, free, happens, seek} from './video.js';
+import {finish, free, happens, keep, seek} from './video.js';
 
 // audio plays a sound; there is nothing to see, and what lies below its zone shows through.
 export async function audio(item, parent, {into, signal}) {
@@ -12,7 +12,7 @@ export async function audio(item, parent, {into, signal}) {
   await happens(element, 'canplaythrough');
   await seek(element, into);
   const length = Number.isFinite(element.duration) ? element.duration : 0;
-  return {ended: finish(element, signal), start: () => begin(element), length};
+  return {ended: finish(element, signal), start: (run) => (run ? keep(element, run, begin, signal) : begin(element)), length};
 }
 
 async function begin(element) {

@@ -9,12 +9,11 @@ import {painted, within} from './timing.js';
 import {video} from './video.js';
 import {web} from './web.js';
 
-const LOAD = 20_000;
 const TRANSITION = 0.8; // seconds, if the item doesn't say
 const ASIDE = 0.25; // of the zone's width, by which a slide moves what was there
 
 // renderers put an item into a layer. Each resolves, when the item can be shown at once, to
-//   start()  sets it going, resolves when there is something to see
+//   start(run)  sets it going, resolves when there is something to see; run is {time, begin} for what goes by a timeline
 //   ended    a promise of its own end, null for what has none
 //   drawn()  resolves when it is really on the screen; for what is drawn later than its layer
 //   length   in seconds, for what has one
@@ -30,7 +29,7 @@ export class Layer {
   loaded = 0;
 
   // prepare makes the layer of an item, loaded and decoded. It rejects with a reason in words.
-  static async prepare(item, {zone, background, color, signal, ...context}) {
+  static async prepare(item, {zone, background, color, limit, signal, ...context}) {
     const layer = new Layer();
     layer.#element.className = 'layer';
     layer.#element.dataset.state = 'prepared';
@@ -43,7 +42,7 @@ export class Layer {
       const render = renderers[item.type];
       if (!render) throw new Error(`this page doesn't know items of the type ${item.type}`);
       const rendering = render(item, layer.#element, {...context, signal: layer.#over.signal});
-      layer.#media = await within(rendering, LOAD, `not loaded within ${LOAD / 1000} s`, signal);
+      layer.#media = await within(rendering, limit, `not loaded within ${Math.round(limit / 1000)} s`, signal);
       layer.loaded = performance.now();
       return layer;
     } catch (error) {
@@ -62,9 +61,15 @@ export class Layer {
     return this.#media.length ?? 0;
   }
 
-  // start sets the item going, and resolves when it can be seen.
-  start() {
-    return this.#media.start();
+  // left is how much of a video is left, in milliseconds; undefined for what doesn't end by itself.
+  get left() {
+    return this.#media.left?.();
+  }
+
+  // start sets the item going, by a run if it has one, and resolves when it can be seen.
+  start(run) {
+    if (this.#media.drawn) this.#element.dataset.state = 'started';
+    return this.#media.start(run);
   }
 
   // reveal shows the layer, and resolves when it alone is to be seen. A fade or slide goes over the layer before, never through black.
@@ -77,13 +82,14 @@ export class Layer {
     await painted();
   }
 
-  // A video comes out a frame or two after the layer that it is in. Until then what was on before has to show through.
+  // A video may come out a frame or two after the layer that it is in. Until then what was on before has to show through.
   async #cut() {
     if (!this.#media.drawn) return;
     const {style} = this.#element;
     const background = style.backgroundColor;
     style.backgroundColor = 'transparent';
     await this.#media.drawn();
+    await painted();
     style.backgroundColor = background;
   }
 

@@ -56,13 +56,14 @@ class Identify extends HTMLElement {
   #timer = 0;
 
   // show shows a name for some seconds; none or no time takes it off.
-  show(name, seconds, interfaces) {
+  show(name, seconds, interfaces, time) {
     clearTimeout(this.#timer);
     this.hidden = !name || seconds <= 0;
     if (this.hidden) return;
     const heading = this.querySelector('h1');
     heading.textContent = name;
     where(this.querySelector('.where'), interfaces);
+    this.querySelector('.time').textContent = time;
     fit(heading, heading.parentElement, 0.45);
     this.#timer = setTimeout(() => {
       this.hidden = true;

@@ -6,14 +6,17 @@ const RETRY = 5000;
 const STILL = 10; // seconds that a picture is on if nobody said how long
 // How long what is loaded from elsewhere is kept from turn to turn, in milliseconds: news are news, and a web page may have crashed.
 const FRESH = {feed: 0, web: 3_600_000};
-const EARLY = 20; // timers and clocks are a few milliseconds off; a slot that starts within this has started
+const EARLY = 100; // the next item is turned to so many milliseconds before it is on, and waits for its frame
+const LEAD = 400; // a video that is joined in its middle is put so far ahead, and waits there for the time to come
+const LOAD = [5000, 20_000]; // how long an item may take to load: until its slot is over, within these limits
 
-// A Playback plays one plan in one zone: {playlist, timed, anchor, generation, presentation, background, color, timezone}. While an item is on, the next
-// is prepared. A slot is a place in it: {index, start, end}; start and end only if the plan is timed.
+// A Playback plays one plan in one zone: {playlist, timed, timeline, anchor, generation, presentation, background, color, timezone}. While an item is on,
+// the next is prepared. A slot is a place in it: {index, start, end, from}; start and end only if the plan is timed, from if it is not to be seen before.
 export class Playback {
   #zone;
   #plan;
   #clock;
+  #time; // the timeline that the plan goes by
   #stop = new AbortController();
   #failed = new Map(); // index to when it failed
   #staged = new Set(); // layers that aren't shown yet
@@ -24,6 +27,7 @@ export class Playback {
     this.#zone = zone;
     this.#plan = plan;
     this.#clock = clock;
+    this.#time = clock[plan.timeline];
     // settled resolves when the first item alone is to be seen, or when there is none.
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
@@ -34,9 +38,22 @@ export class Playback {
     return this.#plan;
   }
 
-  // prepare loads the first item, and resolves to whether any item works. before is the plan that is playing.
-  async prepare(before) {
-    this.#next = await this.#load(this.#firstSlot(before)).catch(() => null);
+  // ends is when the item ends that is on at a moment, which is now or soon, of the browser's clock; undefined if nobody knows.
+  ends(at) {
+    const {shown} = this.#zone;
+    if (!shown) return undefined;
+    const {timed, playlist, anchor} = this.#plan;
+    const {item, layer, started} = shown;
+    let end = started + (item.seconds || STILL) * 1000;
+    if (timed) end = this.#time.local(slotAt(playlist, anchor, Math.ceil(this.#time.now() + at - performance.now())).end);
+    else if (!item.seconds && layer.ended) end = performance.now() + layer.left;
+    return end > at ? end : undefined;
+  }
+
+  // prepare loads the first item, and resolves to whether any item works. before is the plan that is playing, from the moment of the browser's
+  // clock at which this one is to take over; undefined for at once.
+  async prepare(before, from) {
+    this.#next = await this.#load(this.#firstSlot(before, from)).catch(() => null);
     return this.#next !== null;
   }
 
@@ -88,10 +105,9 @@ export class Playback {
       if (performance.now() - (this.#failed.get(index) ?? -Infinity) < RETRY) continue;
       if (this.#goesOn(item, slot)) return {slot, index, item, kept: this.#zone.shown};
       try {
-        const into = i === 0 && slot.start !== undefined ? (this.#clock.now() - slot.start) / 1000 : 0;
         const layer = await Layer.prepare(item, {
-          zone: this.#zone, background, color, timezone, into, signal: this.#stop.signal,
-          clock: this.#clock, civil: this.#clock, trusted: this.#clock.trusted,
+          zone: this.#zone, background, color, timezone, limit: this.#limit(slot), signal: this.#stop.signal,
+          into: () => (i === 0 ? this.#into(slot) : 0), clock: this.#time, civil: this.#clock.civil, trusted: this.#clock.trusted,
         });
         if (this.#stop.signal.aborted) layer.release();
         this.#stop.signal.throwIfAborted();
@@ -110,22 +126,39 @@ export class Playback {
   #goesOn(item, slot) {
     const shown = this.#zone.shown;
     if (!shown || !sameItem(shown.item, item) || shown.background !== this.#plan.background) return false;
-    if (slot.keep || (slot.start !== undefined && slot.start === shown.slot.start)) return true;
+    if (this.#isSameRun(slot, shown)) return true;
     return !shown.layer.ended && performance.now() - shown.layer.loaded < (FRESH[item.type] ?? Infinity);
+  }
+
+  #isSameRun(slot, shown) {
+    return slot.keep || (slot.start !== undefined && slot.start === shown.slot.start && this.#plan.timeline === shown.timeline);
+  }
+
+  // into is where in an item it is to be seen first, in seconds.
+  #into({start, from}) {
+    return start === undefined ? 0 : Math.max(0, Math.max(this.#time.now() + LEAD, from ?? start) - start) / 1000;
+  }
+
+  // limit is how long an item may take to load.
+  #limit({end}) {
+    const [least, most] = LOAD;
+    return end === undefined ? most : Math.max(least, Math.min(end - this.#time.now(), most));
   }
 
   // isStale tells whether what was prepared isn't the right thing any more.
   #isStale({slot, kept}) {
     if (kept && kept !== this.#zone.shown) return true;
-    const now = this.#slotNow();
-    return now !== null && now.start !== slot.start;
+    const now = this.#time.now();
+    return slot.start !== undefined && (slot.end <= now || (slot.from ?? slot.start) > now + 2 * EARLY);
   }
 
   // show puts a prepared item on the screen; false if it failed at the last moment.
   async #show({slot, index, item, layer, kept}) {
     const {generation, presentation, background} = this.#plan;
+    const first = slot.from ?? slot.start;
     try {
-      await layer?.start();
+      await layer?.start(slot.start !== undefined && slot.index === index ? {time: this.#time, begin: slot.start} : null);
+      if (first !== undefined) await this.#time.frame(first, this.#stop.signal);
     } catch (error) {
       this.#discard({layer});
       this.#stop.signal.throwIfAborted();
@@ -135,12 +168,16 @@ export class Playback {
     this.#stop.signal.throwIfAborted();
     this.#staged.delete(layer);
     layer?.ended?.catch((error) => this.#fail(index, error));
-    const since = slot.start ?? (kept ? kept.since : this.#clock.now());
+    // What people read is civil time, whatever the plan goes by.
+    const now = this.#clock.civil.now();
+    const since = slot.start === undefined ? kept?.since ?? now : now - (this.#time.now() - slot.start);
     // The same run of the same item, in another generation, is one play; the next turn of a picture is another.
-    const run = kept && (slot.keep || (slot.start !== undefined && slot.start === kept.slot.start)) ? kept : null;
-    const began = run ? run.began : this.#clock.now();
+    const run = kept && this.#isSameRun(slot, kept) ? kept : null;
+    const began = run ? run.began : now;
     const started = run ? run.started : performance.now();
-    const on = {slot, index, item, layer: layer ?? kept.layer, since, began, started, run, generation, presentation, background};
+    const on = {
+      slot, index, item, layer: layer ?? kept.layer, since, began, started, run, generation, presentation, background, timeline: this.#plan.timeline,
+    };
     this.#zone.turnTo(on).then(this.#settle);
     return true;
   }
@@ -150,7 +187,7 @@ export class Playback {
     const {signal} = this.#stop;
     const {layer, started} = this.#zone.shown;
     if (slot.end !== undefined) {
-      await Promise.race([this.#clock.until(slot.end, signal), broken(layer)]);
+      await Promise.race([this.#time.until(slot.end - EARLY, signal), broken(layer)]);
     } else if (item.seconds || !layer.ended) {
       await Promise.race([sleep(Math.max(0, started + (item.seconds || STILL) * 1000 - performance.now()), signal), broken(layer)]);
     } else {
@@ -161,15 +198,16 @@ export class Playback {
   // slotNow is the slot that the clock says is on; null for a plan that doesn't go by the clock.
   #slotNow() {
     const {timed, playlist, anchor} = this.#plan;
-    return timed ? slotAt(playlist, anchor, this.#clock.now() + EARLY) : null;
+    return timed ? slotAt(playlist, anchor, this.#time.now()) : null;
   }
 
-  #firstSlot(before) {
-    const now = this.#slotNow();
-    if (now) return now;
+  #firstSlot(before, from) {
+    const {timed, playlist, anchor, presentation} = this.#plan;
+    const wait = from === undefined ? {} : {from: from + this.#time.now() - performance.now()};
+    if (timed) return {...slotAt(playlist, anchor, Math.ceil(wait.from ?? this.#time.now())), ...wait};
     const shown = this.#zone.shown;
-    if (!shown || !before || before.presentation !== this.#plan.presentation || before.anchor !== this.#plan.anchor) return {index: 0};
-    return entry(this.#plan.playlist, before.playlist, shown.item);
+    if (!shown || !before || before.presentation !== presentation || before.anchor !== anchor) return {index: 0, ...wait};
+    return {...entry(playlist, before.playlist, shown.item), ...wait};
   }
 
   #slotAfter({slot, index}) {

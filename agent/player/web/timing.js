@@ -1,3 +1,6 @@
+// FRAME is how long a frame of most screens is, in milliseconds.
+export const FRAME = 1000 / 60;
+
 // sleep waits for some milliseconds by the browser's monotonic clock; it rejects when the signal aborts.
 export function sleep(milliseconds, signal) {
   return new Promise((resolve, reject) => {
@@ -30,6 +33,22 @@ export async function within(promise, milliseconds, reason, signal) {
   } finally {
     over.abort();
   }
+}
+
+// nextFrame resolves in the next frame, before it is painted, to its time. A hidden tab has none, and gets a few a second.
+export function nextFrame(signal) {
+  return new Promise((resolve, reject) => {
+    const over = new AbortController();
+    const frame = requestAnimationFrame((at) => {
+      over.abort();
+      resolve(at);
+    });
+    sleep(250, AbortSignal.any(signal ? [signal, over.signal] : [over.signal])).then(() => resolve(performance.now()), () => {
+      if (!signal?.aborted) return;
+      cancelAnimationFrame(frame);
+      reject(signal.reason);
+    });
+  });
 }
 
 // painted resolves once what has been changed until now has been on the screen. In a hidden tab nothing is painted, and nobody looks.

@@ -1,9 +1,11 @@
+import {follow} from './follow.js';
 import {sleep} from './timing.js';
 
 const STALL = 10_000;
 const NO_FRAME = 500;
+const NEAR = 0.3; // seconds that aren't worth a seek
 
-// video puts a video into parent and resolves once it can play through without a stop, from the given second on. It is silent unless
+// video puts a video into parent and resolves once it can play through without a stop, from the second on that into() gives. It is silent unless
 // the item says how loud it is.
 export async function video(item, parent, {into, signal}) {
   const element = document.createElement('video');
@@ -18,14 +20,28 @@ export async function video(item, parent, {into, signal}) {
   await happens(element, 'canplaythrough');
   await seek(element, into);
   const length = Number.isFinite(element.duration) ? element.duration : 0;
-  return {ended: finish(element, signal), start: () => start(element), drawn: () => frame(element), length};
+  return {
+    length,
+    left: () => (length ? (length - element.currentTime) * 1000 : undefined),
+    ended: finish(element, signal),
+    drawn: () => frame(element),
+    start: (run) => (run ? keep(element, run, play, signal) : start(element)),
+  };
 }
 
-// seek goes to a second, unless that is about where it stands.
+// seek goes to the second that into() gives, unless that is about where it stands.
 export async function seek(element, into) {
-  if (into <= 0.3 || !Number.isFinite(element.duration)) return;
-  element.currentTime = Math.min(into, element.duration - 0.1);
-  await happens(element, 'seeked');
+  if (into() <= NEAR || !Number.isFinite(element.duration)) return;
+  const seeked = happens(element, 'seeked');
+  element.currentTime = Math.min(into(), element.duration - 0.1);
+  await seeked;
+}
+
+// keep has an element follow a run from now on; what fails is its end.
+export async function keep(element, run, begin, signal) {
+  follow(element, run, begin, signal).catch(({message}) => {
+    if (!signal.aborted) element.dispatchEvent(new CustomEvent('refused', {detail: message}));
+  });
 }
 
 // free gives the decoder back now, and not when the garbage is collected.
@@ -35,10 +51,15 @@ export function free(element) {
   element.load();
 }
 
-// start plays, and resolves when the first frame is there. A browser that lets no page make sound by itself plays it silently: what is to be
-// seen is worth more.
+// start plays, and resolves when the first frame is there.
 export async function start(element) {
   const first = frame(element);
+  await play(element);
+  await first;
+}
+
+// play plays. A browser that lets no page make sound by itself plays it silently: what is to be seen is worth more.
+async function play(element) {
   try {
     await element.play();
   } catch (error) {
@@ -47,7 +68,6 @@ export async function start(element) {
     element.muted = true;
     await element.play();
   }
-  await first;
 }
 
 // frame resolves with the next frame of the video. One that has come to its end has no more, and a hidden tab draws none.
@@ -82,6 +102,10 @@ export function finish(element, signal) {
     element.addEventListener('error', () => {
       clearInterval(timer);
       reject(new Error(reason(element)));
+    }, {signal});
+    element.addEventListener('refused', ({detail}) => {
+      clearInterval(timer);
+      reject(new Error(detail));
     }, {signal});
   });
   promise.catch(() => {}); // whoever plays it looks at it; one that is only prepared has nobody

@@ -20,10 +20,16 @@ export class Zone extends HTMLElement {
   }
 
   // prepare gets a plan ready while the present one plays on, and resolves to whether any item of it works.
-  prepare(plan, clock) {
+  // from is when it is to take over, by the browser's clock; undefined for at once.
+  prepare(plan, clock, from) {
     this.discard();
     this.#prepared = new Playback(this, plan, clock);
-    return this.#prepared.prepare(this.#playing?.plan);
+    return this.#prepared.prepare(this.#playing?.plan, from);
+  }
+
+  // ends is when what is on ends that goes on at a moment of the browser's clock; undefined if nobody knows.
+  ends(at) {
+    return this.#playing?.ends(at);
   }
 
   // discard forgets what was prepared.
