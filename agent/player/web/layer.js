@@ -27,6 +27,8 @@ export class Layer {
   #over = new AbortController();
   // loaded is when it was, by the browser's monotonic clock.
   loaded = 0;
+  // whole tells that it has come to its own end.
+  whole = false;
 
   // prepare makes the layer of an item, loaded and decoded. It rejects with a reason in words.
   static async prepare(item, {zone, background, color, limit, signal, ...context}) {
@@ -44,6 +46,9 @@ export class Layer {
       const rendering = render(item, layer.#element, {...context, signal: layer.#over.signal});
       layer.#media = await within(rendering, limit, `not loaded within ${Math.round(limit / 1000)} s`, signal);
       layer.loaded = performance.now();
+      layer.ended?.then(() => {
+        layer.whole = true;
+      }, () => {});
       return layer;
     } catch (error) {
       layer.release();

@@ -25,7 +25,7 @@ export async function video(item, parent, {into, signal}) {
     left: () => (length ? (length - element.currentTime) * 1000 : undefined),
     ended: finish(element, signal),
     drawn: () => frame(element),
-    start: (run) => (run ? keep(element, run, play, signal) : start(element)),
+    start: (run) => (run ? keep(element, run, play, signal) : play(element)),
   };
 }
 

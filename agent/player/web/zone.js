@@ -87,7 +87,7 @@ export class Zone extends HTMLElement {
     const seconds = (performance.now() - started) / 1000;
     const detail = {
       generation, presentation, zone: this.dataset.zone, index, asset: item.asset ?? '', since: began, seconds,
-      complete: seconds > (item.seconds || layer.length || 0) - SHORT,
+      complete: layer.whole || seconds > (item.seconds || layer.length || 0) - SHORT,
     };
     this.dispatchEvent(new CustomEvent('played', {bubbles: true, detail}));
   }
