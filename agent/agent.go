@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"vitrine/agent/player"
 	"vitrine/agent/plays"
 	"vitrine/agent/protocol"
+	"vitrine/agent/remote"
 	"vitrine/agent/session"
 	"vitrine/content/digest"
 	"vitrine/content/library"
@@ -65,6 +67,8 @@ type Config struct {
 	Page string
 	// Wake says which magic packets wake the viewer.
 	Wake config.Wake
+	// Screen says how the page is shown.
+	Screen config.Screen
 	// Version and Build name this program.
 	Version string
 	Build   time.Time
@@ -97,6 +101,7 @@ type Agent struct {
 	exchange   *peer.Exchange // nil if the settings want no peers
 	player     *player.Player
 	plays      *plays.Spool
+	feeds      *remote.Feeds
 	session    *session.Session
 	wake       *wake.Listener
 	faults     *faults
@@ -104,6 +109,8 @@ type Agent struct {
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
 	dialer *proxy.Dialer
 	roots  *x509.CertPool
+	// public carries requests to whoever isn't of the site.
+	public *http.Transport
 	// client finds servers.
 	client *discovery.Client
 
@@ -184,6 +191,8 @@ func (a *Agent) openState() error {
 	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
 	a.follower = clock.NewFollower(a.clock, c.Log)
 	a.follower.SetServers("", c.Clock.Servers...)
+	a.public = a.publicTransport()
+	a.feeds = remote.NewFeeds(filepath.Join(c.State, "feeds"), a.public, a.clock.Now, c.Log)
 	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
 	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlays, a.openSession, a.openWish} {
 		if err := open(); err != nil {
@@ -218,8 +227,13 @@ func (a *Agent) newPlayer() *player.Player {
 		Status:  func() any { return a.Status() },
 		Metrics: a.figures,
 		Failed:  a.itemFailed,
-		Played:  a.played,
-		Log:     a.log,
+
+		Rotation:  a.config.Screen.Rotation,
+		NoMark:    a.config.Screen.NoMark,
+		Reachable: func(ctx context.Context, url string) error { return remote.Reachable(ctx, a.public, url) },
+		Feed:      func(ctx context.Context, url string) (any, error) { return a.feeds.Get(ctx, url) },
+		Played:    a.played,
+		Log:       a.log,
 	})
 }
 
@@ -283,7 +297,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, systemClock{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	return <-failed

@@ -185,13 +185,19 @@ func (a *Agent) contentTransport() http.RoundTripper {
 		MaxIdleConnsPerHost:   8,
 		DisableCompression:    true,
 	}
+	public := a.publicTransport()
+	public.DisableCompression = true
+	return &contentTransport{agent: a, site: site, public: public}
+}
+
+// publicTransport carries requests as any program's would be.
+func (a *Agent) publicTransport() *http.Transport {
 	public := http.DefaultTransport.(*http.Transport).Clone()
 	public.Proxy = nil // the dialer's business
 	public.DialContext = a.dialer.DialContext
 	public.TLSClientConfig = &tls.Config{RootCAs: a.roots, Time: a.clock.Now}
-	public.DisableCompression = true
 	public.ResponseHeaderTimeout = contentConnect
-	return &contentTransport{agent: a, site: site, public: public}
+	return public
 }
 
 func (a *Agent) dialContent(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -98,10 +98,22 @@ func (a *Agent) activated(active library.Active) {
 		a.fault(faultContent, err)
 		return
 	}
+	a.feeds.Want(feeds(active.Manifest))
 	a.mu.Lock()
 	a.sync = nil
 	a.mu.Unlock()
 	a.session.Report()
+}
+
+// feeds are the addresses of the feeds that a programme shows.
+func feeds(m *manifest.Manifest) []string {
+	var urls []string
+	for item := range m.Items() {
+		if item.Type == manifest.Feed {
+			urls = append(urls, item.URL)
+		}
+	}
+	return urls
 }
 
 // progress tells how far a fetch is: the terminal each time, the page and the server now and then.

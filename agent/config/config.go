@@ -41,6 +41,7 @@ type file struct {
 	USB usb `toml:"usb"`
 
 	Content content `toml:"content"`
+	Screen  screen  `toml:"screen"`
 	Clock   clock   `toml:"clock"`
 }
 
@@ -89,6 +90,8 @@ type Config struct {
 	Sticks Sticks
 	// Content says how content is fetched and kept.
 	Content Content
+	// Screen says how the page is shown.
+	Screen Screen
 	// Clock says whom the viewer asks for the time.
 	Clock Clock
 }
@@ -196,6 +199,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Content, err = f.Content.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Screen, err = f.Screen.check(); err != nil {
 		return Config{}, err
 	}
 	if c.Clock, err = f.Clock.check(); err != nil {

@@ -29,6 +29,10 @@ log = "debug"
 
 location = "building-a/floor 2"
 
+[screen]
+rotation = 270
+mark = false
+
 [wake]
 ports = [9, 7009]
 password = "1.2.3.4"
@@ -65,8 +69,8 @@ announce = true
 		Wake: config.Wake{
 			Ports: []uint16{9, 7009}, Password: protocol.NewSecret("1.2.3.4"), Senders: []wake.Sender{{Network: netip.MustParsePrefix("10.0.0.0/24")}},
 		},
-		Location: protocol.Location{"building-a", "floor 2"},
-		Session:  config.Session{KeepAlive: 20 * time.Second, ReturnAfter: 90 * time.Second},
+		Location: protocol.Location{"building-a", "floor 2"}, Screen: config.Screen{Rotation: 270, NoMark: true},
+		Session: config.Session{KeepAlive: 20 * time.Second, ReturnAfter: 90 * time.Second},
 		Network: config.Network{
 			Proxy: protocol.NewSecret("http://lobby:TOPSECRET@10.0.0.1:3128"), NoProxy: []string{".example", "10.0.0.0/8"}, CAFiles: []string{"/etc/vitrine/proxy-ca.pem"},
 		},
@@ -99,6 +103,7 @@ func TestParseNamesTheMistake(t *testing.T) {
 		"server":      {"servers = [\"10.0.0.5\", \"http://x/\"]\n", "servers[1]"},
 		"server port": {"servers = [\"10.0.0.5:http\"]\n", "not a port"},
 		"log level":   {"log = \"loud\"\n", "debug, info, warn or error"},
+		"rotation":    {"[screen]\nrotation = 45\n", "screen.rotation: 45"},
 		"wake port":   {"[wake]\nports = [70000]\n", "wake.ports"},
 		"password":    {"[wake]\npassword = \"" + secret + "\"\n", "wake.password: the password must be six bytes"},
 		"wakers":      {"[wake]\nallow = [\"10.0.0.5\", \"phone\"]\n", "wake.allow[1]"},

@@ -1,9 +1,11 @@
 package player
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"time"
 
 	"vitrine/content/manifest"
 )
@@ -50,6 +52,9 @@ func (p *Player) serveReachable(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// feedWait is how long a page waits for a feed of which nothing is known; it gives up the item after 20 s.
+const feedWait = 10 * time.Second
+
 // serveFeed gives what a feed of the programme has, from the cache.
 func (p *Player) serveFeed(w http.ResponseWriter, r *http.Request) {
 	address := r.URL.Query().Get("url")
@@ -58,7 +63,9 @@ func (p *Player) serveFeed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	feed, err := p.cfg.Feed(address)
+	ctx, cancel := context.WithTimeout(r.Context(), feedWait)
+	defer cancel()
+	feed, err := p.cfg.Feed(ctx, address)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return

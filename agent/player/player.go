@@ -48,8 +48,9 @@ type Config struct {
 	// Reachable tells whether a web page that a programme shows can be loaded, and shown in a frame; an error says why not, in words. Nil means
 	// that nobody knows, and that the page tries.
 	Reachable func(ctx context.Context, url string) error
-	// Feed is what is known of a feed that a programme shows. It must not wait for the network. Nil means that there are no feeds.
-	Feed func(url string) (Feed, error)
+	// Feed is what is known of a feed that a programme shows, as JSON in the form that README.md has. It waits only for news of which nothing is
+	// known. Nil means that there are no feeds.
+	Feed func(ctx context.Context, url string) (any, error)
 	// Status is what /v1/status answers, as JSON. Nil means that there is no such page.
 	Status func() any
 	// Metrics is what /metrics answers, in Prometheus' text format. Nil means that there is no such page.
@@ -97,18 +98,6 @@ type Interface struct {
 	// MAC is its hardware address; empty if it has none.
 	MAC       string   `json:"mac"`
 	Addresses []string `json:"addresses"`
-}
-
-// A Feed is what a page shows of an RSS or Atom feed.
-type Feed struct {
-	Title   string      `json:"title"`
-	Entries []FeedEntry `json:"entries"`
-}
-
-// A FeedEntry is one piece of news, in plain text.
-type FeedEntry struct {
-	Title   string `json:"title"`
-	Summary string `json:"summary"`
 }
 
 // Playing is what is on in one zone.

@@ -251,7 +251,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 	}
 	a, err := agent.New(agent.Config{
 		Restart: restart, StartAnew: func() { stop(errStartAnew) },
-		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Wake: c.Wake,
+		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
 		Location: c.Location, Labels: c.Labels, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
