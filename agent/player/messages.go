@@ -22,6 +22,7 @@ const (
 	typePlayed    = "played"
 	typeNoted     = "noted"
 	typeClock     = "clock"
+	typePulse     = "pulse"
 )
 
 // messageVersion is the version of the protocol between agent and page.
@@ -128,6 +129,7 @@ type pageMessage struct {
 	Spread    float64 `json:"spread"`
 	Drift     float64 `json:"drift"`
 	Error     float64 `json:"error"`
+	pulse
 }
 
 // millis is a moment as a page counts it: milliseconds since the Unix epoch, with fractions down to the microsecond.

@@ -30,8 +30,12 @@ const (
 type page struct {
 	number int // among all that were ever open
 	conn   *websocket.Conn
-	shown  map[string]report // by zone; guarded by Player.mu
-	clock  PageClock         // guarded by Player.mu
+	key    string // by which it was opened
+	opened time.Time
+	shown  map[string]report // by zone; guarded by Player.mu, like the rest of these
+	clock  PageClock
+	heard  time.Time
+	pulse  pulse
 
 	mu     sync.Mutex
 	outbox []message
@@ -88,7 +92,7 @@ func (g *page) take() []message {
 
 // servePage is the WebSocket of a page, for as long as it lasts.
 func (p *Player) servePage(w http.ResponseWriter, r *http.Request) {
-	g := &page{shown: map[string]report{}, posted: make(chan struct{}, 1)}
+	g := &page{key: r.URL.Query().Get("key"), opened: time.Now(), shown: map[string]report{}, posted: make(chan struct{}, 1)}
 	if !p.admit(r.Context(), g) {
 		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
 		return
@@ -189,7 +193,9 @@ func (p *Player) read(ctx context.Context, g *page) error {
 		if err != nil {
 			return err
 		}
+		p.noteHeard(g, m)
 		switch m.Type {
+		case typePulse:
 		case typeTime:
 			if err := g.send(ctx, timeMessage{Type: typeTime, ID: m.ID, clocks: p.clocks()}); err != nil {
 				return err

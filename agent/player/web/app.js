@@ -1,8 +1,9 @@
 // The page's beginning: connects what the agent says with what is on the screen, and the other way round. Nothing here decides what
 // is on, and nothing that is on depends on the connection.
 import {Clock} from './clock.js';
-import {Plays} from './plays.js';
 import {Link} from './link.js';
+import {Plays} from './plays.js';
+import {Pulse} from './pulse.js';
 import './overlays.js';
 import './screen.js';
 
@@ -11,11 +12,13 @@ const page = document.documentElement.dataset;
 const version = document.querySelector('meta[name="vitrine-version"]').content;
 
 const address = new URL('v1/page', document.baseURI);
+address.search = location.search;
 address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
 const socket = new Link(address);
 screen.clock = new Clock((message) => socket.send(message));
 
 const plays = new Plays((message) => socket.send(message), () => screen.clock.civil.now());
+const pulse = new Pulse((message) => socket.send(message));
 
 let status = {};
 let outdated = false;
@@ -25,6 +28,7 @@ const handlers = {
     page.connection = 'open';
     screen.clock.hello({now, playout});
     for (const report of screen.reports) socket.send({type: 'shown', ...report});
+    pulse.tell();
     outdated = served !== version;
     if (!page.playing) renew();
   },
