@@ -19,6 +19,7 @@ import (
 
 	"vitrine/agent/config"
 	"vitrine/agent/identity"
+	"vitrine/agent/kiosk"
 	"vitrine/agent/player"
 	"vitrine/agent/plays"
 	"vitrine/agent/protocol"
@@ -63,6 +64,10 @@ type Config struct {
 	Content config.Content
 	// Clock says whom the viewer asks for the time.
 	Clock config.Clock
+	// Kiosk says which browser is kept on the screen; a zero one says none.
+	Kiosk config.Kiosk
+	// Scratch is a folder for what needn't outlive this machine's next start, in memory if possible; empty means in State.
+	Scratch string
 	// Page is the loopback "host:port" of the player page.
 	Page string
 	// Wake says which magic packets wake the viewer.
@@ -105,6 +110,7 @@ type Agent struct {
 	session    *session.Session
 	wake       *wake.Listener
 	faults     *faults
+	kiosk      *kiosk.Kiosk // nil if the settings want no browser
 	ring       *logRing
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
 	dialer *proxy.Dialer
@@ -138,6 +144,8 @@ type Agent struct {
 	// up is true while there is a session, and offline is poked when there is none any more, or still none.
 	up      bool
 	offline chan struct{}
+	// browserKey is what the page of the browser that this viewer runs was opened with.
+	browserKey string
 	// found has the servers that were found, by endpoint reference.
 	found map[string]foundServer
 	// near has the other viewers of the site on this network, by endpoint reference.
@@ -161,6 +169,7 @@ func New(c Config) (*Agent, error) {
 	}
 	a.client = a.newClient()
 	a.wake = a.newWake()
+	a.kiosk = a.newKiosk()
 	return a, nil
 }
 
@@ -299,6 +308,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
 	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
+	}
+	if a.kiosk != nil {
+		tasks.Go(func() { supervise(ctx, a.kiosk, a.log) })
 	}
 	return <-failed
 }

@@ -72,8 +72,14 @@ func (a *Agent) identify(context.Context, json.RawMessage) (session.Outcome, err
 	return session.Outcome{}, nil
 }
 
-// restartPlayer has every open page load itself again.
+// restartPlayer starts the browser again that this viewer runs, or has every open page load itself again.
 func (a *Agent) restartPlayer(context.Context, json.RawMessage) (session.Outcome, error) {
+	if a.kiosk != nil {
+		if !a.kiosk.Restart("the server wants it") {
+			return session.Outcome{}, errors.New("no browser is running; one is started as soon as that can be done, and the status says what is in the way")
+		}
+		return session.Outcome{Data: map[string]int{"browsers": 1}}, nil
+	}
 	pages := a.player.Reload()
 	if pages == 0 {
 		return session.Outcome{}, errors.New("no browser shows the page")

@@ -23,6 +23,8 @@ const (
 	faultSystemClock = "system-clock"
 	// faultPlays is that proof of play can't be written.
 	faultPlays = "plays"
+	// faultBrowser is that the browser on the screen can't be run.
+	faultBrowser = "browser"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.

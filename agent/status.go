@@ -67,6 +67,7 @@ func (a *Agent) report() protocol.Reported {
 	for _, p := range a.player.Playing() {
 		r.Playing = append(r.Playing, p.Playing)
 	}
+	r.Browser = a.browserStatus()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r.Rev, r.Content.Sync = a.wish.Rev, a.sync

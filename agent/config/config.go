@@ -43,6 +43,7 @@ type file struct {
 	Content content `toml:"content"`
 	Screen  screen  `toml:"screen"`
 	Clock   clock   `toml:"clock"`
+	Kiosk   kiosk   `toml:"kiosk"`
 }
 
 type line struct {
@@ -94,6 +95,8 @@ type Config struct {
 	Screen Screen
 	// Clock says whom the viewer asks for the time.
 	Clock Clock
+	// Kiosk says which browser is kept on the screen.
+	Kiosk Kiosk
 }
 
 // Session says how the session is kept. 0 leaves a choice to the agent.
@@ -205,6 +208,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Clock, err = f.Clock.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Kiosk, err = f.Kiosk.check(); err != nil {
 		return Config{}, err
 	}
 	c.Wake, err = f.Wake.check()

@@ -88,8 +88,10 @@ type Reported struct {
 	// Plays is the proof of play that waits on the viewer's disk to be sent.
 	Plays   PlaysStatus `json:"plays,omitzero"`
 	Playing []Playing   `json:"playing"`
-	Faults  []Fault     `json:"faults"`
-	Device  Device      `json:"device"`
+	// Browser is the one that the viewer runs; absent if it runs none.
+	Browser *BrowserStatus `json:"browser,omitempty"`
+	Faults  []Fault        `json:"faults"`
+	Device  Device         `json:"device"`
 }
 
 // The states of a session.
@@ -189,6 +191,20 @@ type SyncStatus struct {
 type PlaysStatus struct {
 	Waiting int    `json:"waiting,omitempty"`
 	Lost    uint64 `json:"lost,omitempty"`
+}
+
+// BrowserStatus is how the browser does that a viewer keeps on its screen.
+type BrowserStatus struct {
+	Running bool `json:"running"`
+	// Program, PID and Since are of the one that runs.
+	Program string    `json:"program,omitempty"`
+	PID     int       `json:"pid,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	// Starts is how often one was started since the agent was.
+	Starts int `json:"starts"`
+	// Memory is how many bytes it uses, and Limit how many it may; 0 if that can't be said.
+	Memory int64 `json:"memory,omitempty"`
+	Limit  int64 `json:"limit,omitempty"`
 }
 
 // ScheduleStatus is what the schedule says is on.

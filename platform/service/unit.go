@@ -126,10 +126,12 @@ DeviceAllow=char-tty rw
 SystemCallFilter=@system-service chroot
 `
 
+// rootForm lets the user of the browser enter the folder where its profile is.
 const rootForm = `User=%s
 CapabilityBoundingSet=%s
 UMask=0027
 ProtectSystem=yes
+RuntimeDirectoryMode=0711
 `
 
 // quote writes a word of a command line as systemd reads it (systemd.service(5), "Command lines"). A brace is written by its

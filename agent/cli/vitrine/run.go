@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"vitrine/agent"
@@ -35,9 +36,9 @@ proxy that it doesn't name is taken from the environment: HTTPS_PROXY and NO_PRO
 
 // runOptions are the options of `vitrine run`.
 type runOptions struct {
-	config, name, state, token, tokenFile, page, location string
-	servers, wakePorts                                    cli.List
-	log                                                   cli.LogOptions
+	config, name, state, token, tokenFile, page, location, browser string
+	servers, wakePorts                                             cli.List
+	log                                                            cli.LogOptions
 	// logAsked tells that the level of the log was given.
 	logAsked bool
 }
@@ -53,6 +54,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	flags.StringVar(&o.page, "page", "", "loopback `address` of the player page (default 127.0.0.1:7238)")
 	flags.Var(&o.servers, "server", "`address` of a server to try before those that are found; may be repeated")
 	flags.StringVar(&o.location, "location", "", "`place` where this viewer is, such as building-a/floor-2: servers there are preferred")
+	flags.StringVar(&o.browser, "browser", "", "`browser` to keep on the screen: auto, a kind such as chromium, a path, or none (default: auto in a service with a display, else none)")
 	flags.Var(&o.wakePorts, "wake-ports", "UDP `ports` for magic packets (default 7,9)")
 	o.log.Register(flags)
 	if _, err := flags.Parse(args, 0, 0); err != nil {
@@ -154,9 +156,36 @@ func (o runOptions) over(c config.Config) (_ config.Config, err error) {
 	if c.Network, err = orEnvironment(c.Network); err != nil {
 		return c, err
 	}
+	c.Kiosk = browserOf(o.browser, c.Kiosk)
 	c.State = first(o.state, c.State, defaultState())
 	c.Page = first(o.page, c.Page, defaultPage())
 	return c, nil
+}
+
+// browserOf completes which browser is run. Unless somebody has said, one is run where this is a service with a display, which is what a device behind a
+// screen has; whoever tries the program in a terminal gets no window that fills the screen unasked.
+func browserOf(option string, k config.Kiosk) config.Kiosk {
+	if option != "" {
+		k.Browser, k.Command = option, nil
+	}
+	if k.Browser != "" || len(k.Command) > 0 {
+		return k
+	}
+	k.Browser = config.BrowserNone
+	if service.Restarts() && hasDisplay(k.Environment) {
+		k.Browser = config.BrowserAuto
+	}
+	return k
+}
+
+// hasDisplay tells whether the environment, or what is added to it for the browser, names a display.
+func hasDisplay(added []string) bool {
+	for _, setting := range append(os.Environ(), added...) {
+		if name, value, _ := strings.Cut(setting, "="); value != "" && (name == "WAYLAND_DISPLAY" || name == "DISPLAY") {
+			return true
+		}
+	}
+	return false
 }
 
 // orEnvironment takes what the file doesn't say about proxies from the environment: NO_PROXY belongs to HTTPS_PROXY, and not to a
@@ -253,6 +282,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p
 		Restart: restart, StartAnew: func() { stop(errStartAnew) },
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
 		Location: c.Location, Labels: c.Labels, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
+		Kiosk: c.Kiosk, Scratch: os.Getenv("RUNTIME_DIRECTORY"),
 		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
 	})
 	if err != nil {

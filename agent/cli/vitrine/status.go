@@ -114,6 +114,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 		}
 		line(name, "%s", playingLine(p))
 	}
+	if s.Browser != nil {
+		line("Browser", "%s", browserLine(*s.Browser))
+	}
 	if s.Plays.Waiting > 0 || s.Plays.Lost > 0 {
 		line("Plays", "%d wait for a server, %d were given up", s.Plays.Waiting, s.Plays.Lost)
 	}
@@ -172,6 +175,24 @@ func scheduleLine(s protocol.ScheduleStatus) string {
 		fmt.Fprintf(&b, ", until %s", s.Until.Local().Format(time.DateTime))
 	}
 	return b.String()
+}
+
+func browserLine(b protocol.BrowserStatus) string {
+	if !b.Running {
+		return fmt.Sprintf("not running; it was started %s", times(b.Starts))
+	}
+	text := fmt.Sprintf("%s, since %s; started %s", b.Program, b.Since.Local().Format(time.DateTime), times(b.Starts))
+	if b.Memory > 0 {
+		text += fmt.Sprintf("; uses %s of memory, of %s", cli.Bytes(b.Memory), cli.Bytes(b.Limit))
+	}
+	return text
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func playingLine(p protocol.Playing) string {

@@ -1,0 +1,167 @@
+package kiosk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"vitrine/platform/child"
+)
+
+// pipeFlag has a browser of Chromium's kind speak its DevTools protocol on the files 3 and 4.
+const pipeFlag = "--remote-debugging-pipe"
+
+// launch makes the command of a browser with an empty profile, and its tools if it has some. The files are the browser's ends of their pipes.
+func (k *Kiosk) launch(ctx context.Context) (l *life, theirs []*os.File, err error) {
+	l = &life{began: time.Now()}
+	if l.command, err = k.command(ctx); err != nil {
+		return nil, nil, err
+	}
+	l.command.WaitDelay = endTimeout
+	child.Tie(l.command)
+	if !slices.Contains(l.command.Args, pipeFlag) {
+		return l, nil, nil
+	}
+	in, out, theirs, err := child.Pipes(l.command)
+	if errors.Is(err, errors.ErrUnsupported) {
+		l.command.Args = slices.DeleteFunc(l.command.Args, func(arg string) bool { return arg == pipeFlag })
+		return l, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	l.tools = newDevtools(in, out)
+	return l, theirs, nil
+}
+
+// command makes the command, with an empty profile.
+func (k *Kiosk) command(ctx context.Context) (*exec.Cmd, error) {
+	user, err := k.user()
+	if err != nil {
+		return nil, err
+	}
+	if err := emptyFolder(ctx, k.config.Profile, user); err != nil {
+		return nil, fmt.Errorf("the browser's profile: %w", err)
+	}
+	words, err := k.words(k.config.URL())
+	if err != nil {
+		return nil, err
+	}
+	c := child.Command(ctx, words[0], words[1:]...)
+	c.Env, c.Dir = k.environment(), k.config.Profile
+	if user != "" {
+		if err := child.As(c, user); err != nil {
+			return nil, fmt.Errorf("kiosk.user: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// words are the command line.
+func (k *Kiosk) words(url string) ([]string, error) {
+	profile := k.config.Profile
+	if len(k.config.Command) > 0 {
+		var words []string
+		for _, word := range append(slices.Clone(k.config.Command), k.config.Arguments...) {
+			words = append(words, strings.NewReplacer("{url}", url, "{profile}", profile).Replace(word))
+		}
+		return words, nil
+	}
+	b, path, err := find(k.config.Browser)
+	if err != nil {
+		return nil, err
+	}
+	if b.prepare != nil {
+		if err := b.prepare(profile); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat([]string{path}, b.arguments(profile), k.config.Arguments, []string{url}), nil
+}
+
+// user is who runs the browser, if that isn't whoever runs the agent. What shows pages from anywhere isn't run as root, except by a command that
+// somebody has written down.
+func (k *Kiosk) user() (string, error) {
+	if k.config.User != "" || os.Geteuid() != 0 {
+		return k.config.User, nil
+	}
+	owner := displayOwner(k.environment())
+	if owner == "" && len(k.config.Command) == 0 {
+		return "", errors.New("a browser isn't run as root; say with kiosk.user who the screen belongs to")
+	}
+	return owner, nil
+}
+
+// displayOwner is whom the display belongs to that an environment names; empty if that can't be said, or is root.
+func displayOwner(env []string) string {
+	get := getter(env)
+	path := get("XAUTHORITY")
+	if display := get("WAYLAND_DISPLAY"); display != "" {
+		path = display
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(get("XDG_RUNTIME_DIR"), display)
+		}
+	}
+	owner, err := child.Owner(path)
+	if err != nil || owner == "root" {
+		return ""
+	}
+	return owner
+}
+
+// emptyFolder makes an empty folder that belongs to a user: a browser that a power cut has ended must not ask what to do now, nor find a lock of its
+// former self. An agent without root's power over files has the user remove what is the user's.
+func emptyFolder(ctx context.Context, path, user string) error {
+	err := os.RemoveAll(path)
+	if errors.Is(err, os.ErrPermission) && user != "" {
+		c := child.Command(ctx, "rm", "-rf", "--", path)
+		if err := child.As(c, user); err != nil {
+			return err
+		}
+		_ = c.Run() // it can't remove the folder itself
+		err = os.RemoveAll(path)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return err
+	}
+	if user == "" {
+		return nil
+	}
+	return child.Give(path, user)
+}
+
+// inherited is what of the agent's own environment a browser needs; no secret is there.
+var inherited = []string{
+	"PATH", "LANG", "LANGUAGE", "TZ", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "XDG_SESSION_TYPE", "DBUS_SESSION_BUS_ADDRESS",
+	"SYSTEMROOT", "TEMP", "LOCALAPPDATA",
+}
+
+// environment is the browser's.
+func (k *Kiosk) environment() []string {
+	env := slices.DeleteFunc(os.Environ(), func(setting string) bool {
+		name, _, _ := strings.Cut(setting, "=")
+		return !slices.Contains(inherited, name)
+	})
+	return append(append(env, "HOME="+k.config.Profile), k.config.Environment...)
+}
+
+// getter looks up a name in an environment.
+func getter(env []string) func(string) string {
+	return func(name string) (value string) {
+		for _, setting := range env {
+			if n, v, _ := strings.Cut(setting, "="); n == name {
+				value = v
+			}
+		}
+		return value
+	}
+}
