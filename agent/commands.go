@@ -37,7 +37,7 @@ func (a *Agent) commands() map[string]session.Handler {
 		protocol.CommandRollback:      a.rollback,
 		protocol.CommandPurgeCache:    a.purgeCache,
 		protocol.CommandStandby:       cannot("this viewer can't switch a display off"),
-		protocol.CommandScreenshot:    cannot("this viewer doesn't run a browser of its own, and so can't take a picture of what it shows"),
+		protocol.CommandScreenshot:    a.screenshot,
 		protocol.CommandDoctor:        cannot("this viewer can't examine itself yet; its status and its log say what it knows"),
 	}
 }

@@ -33,6 +33,8 @@ const (
 	OpPin      = "pin"
 	OpUnpin    = "unpin"
 	OpImport   = "import"
+	// OpScreenshot is answered with a Screenshot.
+	OpScreenshot = "screenshot"
 )
 
 // maxControl bounds a request, in bytes.
@@ -124,6 +126,9 @@ func (a *Agent) Control(ctx context.Context, r ControlRequest) (any, error) {
 		return a.library.Verify(ctx, true, nil)
 	case OpImport:
 		return a.importStick(ctx, r.Name)
+	case OpScreenshot:
+		picture, err := a.picture(ctx, screenshotWidth, screenshotQuality)
+		return Screenshot{picture}, err
 	case OpPin, OpUnpin:
 		return a.library.Pin(r.Name, r.Op == OpUnpin)
 	}

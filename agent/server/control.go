@@ -26,6 +26,16 @@ const controlFile = "control.sock"
 // commandTimeout is how long a viewer may take over a command that somebody waits for.
 const commandTimeout = 10 * time.Second
 
+// screenshotTimeout is how long one may take that uploads a picture.
+const screenshotTimeout = 30 * time.Second
+
+func timeoutOf(command string) time.Duration {
+	if command == protocol.CommandScreenshot {
+		return screenshotTimeout
+	}
+	return commandTimeout
+}
+
 // ErrNotRunning says that no server runs on a state folder.
 var ErrNotRunning = errors.New("the server is not running")
 
@@ -131,18 +141,19 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 		protocol.WriteProblem(w, http.StatusConflict, fmt.Sprintf("viewer %s is offline", v.Name))
 		return
 	}
-	command.ID, command.Expires = newID(), time.Now().Add(commandTimeout).UTC()
+	limit := timeoutOf(command.Name)
+	command.ID, command.Expires = newID(), time.Now().Add(limit).UTC()
 	results := s.fleet.expect(command.ID)
 	defer s.fleet.forget(command.ID)
 	payload, err := json.Marshal(command)
 	if err == nil {
-		err = s.broker.command(v.ID, command.ID, payload, commandTimeout)
+		err = s.broker.command(v.ID, command.ID, payload, limit)
 	}
 	if err != nil {
 		protocol.WriteProblem(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	timeout := time.NewTimer(commandTimeout)
+	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
 	for {
 		select {
@@ -152,7 +163,7 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 			}
 			writeJSON(w, result)
 		case <-timeout.C:
-			protocol.WriteProblem(w, http.StatusGatewayTimeout, fmt.Sprintf("viewer %s has not answered within %v", v.Name, commandTimeout))
+			protocol.WriteProblem(w, http.StatusGatewayTimeout, fmt.Sprintf("viewer %s has not answered within %v", v.Name, limit))
 		case <-r.Context().Done():
 		}
 		return

@@ -16,6 +16,7 @@ func Program() cli.Command {
 			discoverCommand.With(discover),
 			timeCommand.With(showTime),
 			wakeCommand.With(wakeUp),
+			screenshotCommand.With(screenshot),
 			contentTree(),
 			scheduleTree(),
 			playsTree(),

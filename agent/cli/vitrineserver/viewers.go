@@ -61,6 +61,7 @@ func viewersTree() cli.Command {
 			viewersRenameCommand.With(viewersRename),
 			viewersRevokeCommand.With(viewersRevoke),
 			viewersEventsCommand.With(viewersEvents),
+			viewersScreenshotCommand.With(viewersScreenshot),
 		},
 	}
 	for _, o := range orders {

@@ -1,0 +1,43 @@
+package vitrine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"vitrine/agent"
+	"vitrine/agent/cli"
+)
+
+var screenshotCommand = cli.Command{
+	Name:    "screenshot",
+	Summary: "take a picture of what is on this machine's screen",
+	Usage:   "[--json] [--state FOLDER] [FILE]",
+	Help: `The picture is a JPEG; without FILE it is written to screenshot.jpg, and to the standard output if that is "-". The
+viewer asks the browser that it runs, or, if that can't, grim; one that runs no browser of its own says so.`,
+}
+
+func screenshot(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine screenshot", screenshotCommand)
+	configFile := flags.String("config", "", "settings `file` of the viewer")
+	state := flags.String("state", "", "`folder` with the viewer's state (default: the settings', or "+defaultState()+")")
+	asJSON := flags.Bool("json", false, "print JSON")
+	rest, err := flags.Parse(args, 0, 1)
+	if err != nil {
+		return err
+	}
+	c, err := readConfig(*configFile)
+	if err != nil {
+		return err
+	}
+	folder := first(*state, c.State, defaultState())
+	var taken agent.Screenshot
+	err = agent.AskControl(ctx, folder, agent.ControlRequest{Op: agent.OpScreenshot}, &taken)
+	if errors.Is(err, agent.ErrNotRunning) {
+		return fmt.Errorf("no viewer is running on %s; start it with `vitrine run` or `vitrine service start`", folder)
+	}
+	if err != nil {
+		return err
+	}
+	return cli.WritePicture(env, first(append(rest, "screenshot.jpg")...), taken.JPEG, *asJSON)
+}
