@@ -28,7 +28,7 @@ func chromiumArguments(profile string) []string {
 		"--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-extensions", "--disable-sync", "--disable-breakpad",
 		"--disable-crash-reporter", "--disable-hang-monitor", "--disable-domain-reliability", "--disable-client-side-phishing-detection", "--no-pings", "--metrics-recording-only",
 		"--disable-features=Translate,MediaRouter,DialMediaRouteProvider,OptimizationHints,AutofillServerCommunication,CalculateNativeWinOcclusion,InterestFeedContentSuggestions",
-		"--password-store=basic", "--disable-pinch", "--overscroll-history-navigation=0", "--autoplay-policy=no-user-gesture-required",
+		"--password-store=basic", "--ozone-platform-hint=auto", "--disable-pinch", "--overscroll-history-navigation=0", "--autoplay-policy=no-user-gesture-required",
 		// The page plays on when something lies over it, and in a window that a display server thinks nobody sees.
 		"--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows", "--disable-background-timer-throttling",
 		// What the page needs is on this machine's disk already.

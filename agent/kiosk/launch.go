@@ -82,7 +82,17 @@ func (k *Kiosk) words(url string) ([]string, error) {
 			return nil, err
 		}
 	}
-	return slices.Concat([]string{path}, b.arguments(profile), k.config.Arguments, []string{url}), nil
+	return slices.Concat(k.compositor(b), []string{path}, b.arguments(profile), k.config.Arguments, []string{url}), nil
+}
+
+// compositor is what a browser is run in where there is no display yet: cage shows one program full screen. Cog does without, and a headless browser.
+func (k *Kiosk) compositor(b browser) []string {
+	get := getter(k.environment())
+	cage, err := exec.LookPath("cage")
+	if err != nil || get("WAYLAND_DISPLAY") != "" || get("DISPLAY") != "" || b.name == "cog" || slices.Contains(k.config.Arguments, "--headless") {
+		return nil
+	}
+	return []string{cage, "-d", "--"}
 }
 
 // user is who runs the browser, if that isn't whoever runs the agent. What shows pages from anywhere isn't run as root, except by a command that

@@ -178,8 +178,12 @@ func browserOf(option string, k config.Kiosk) config.Kiosk {
 	return k
 }
 
-// hasDisplay tells whether the environment, or what is added to it for the browser, names a display.
+// hasDisplay tells whether the environment, or what is added to it for the browser, names a display, or this is the service with a screen of its own, which
+// has its displays in its own folder.
 func hasDisplay(added []string) bool {
+	if own := os.Getenv("RUNTIME_DIRECTORY"); own != "" && os.Getenv("XDG_RUNTIME_DIR") == own {
+		return true
+	}
 	for _, setting := range append(os.Environ(), added...) {
 		if name, value, _ := strings.Cut(setting, "="); value != "" && (name == "WAYLAND_DISPLAY" || name == "DISPLAY") {
 			return true
