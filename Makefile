@@ -13,7 +13,7 @@ LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos cluster-test lint cross cover bench bench-content clean
+.PHONY: help build demo test chaos cluster-test vm-test lint cross cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ chaos: ## the long version of the fault tests of content: 500 kills in the middl
 cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time it takes that from Debian 13, into RABBITMQ=folder
 	scripts/rabbitmq build '$(RABBITMQ)'
 	VITRINE_RABBITMQ='$(RABBITMQ)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 5m -run Cluster ./agent/cmd
+
+vm-test: ## a viewer in a virtual machine, as root; the first time it takes a kernel from Debian
+	scripts/vm build
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 10m -run VM ./agent/cmd
 
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@build/lint

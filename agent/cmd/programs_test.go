@@ -60,10 +60,11 @@ func program(name string) string { return filepath.Join(programs, name) }
 
 // A process is a program that runs. Its log is read as it comes.
 type process struct {
-	t     testing.TB
-	name  string
-	cmd   *exec.Cmd
-	ended chan struct{}
+	t        testing.TB
+	name     string
+	cmd      *exec.Cmd
+	ended    chan struct{}
+	patience time.Duration
 
 	mu    sync.Mutex
 	lines []map[string]any
@@ -75,8 +76,7 @@ type process struct {
 func start(t testing.TB, prefix []string, name string, args ...string) *process {
 	t.Helper()
 	argv := append(append(append([]string{}, prefix...), program(name)), append(args, "--log-format", "json", "--log", "debug")...)
-	p := &process{t: t, name: name, ended: make(chan struct{}), news: make(chan struct{})}
-	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p := newProcess(t, name, argv)
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -87,6 +87,10 @@ func start(t testing.TB, prefix []string, name string, args ...string) *process 
 	go p.read(log)
 	t.Cleanup(p.kill)
 	return p
+}
+
+func newProcess(t testing.TB, name string, argv []string) *process {
+	return &process{t: t, name: name, cmd: exec.Command(argv[0], argv[1:]...), ended: make(chan struct{}), patience: patience, news: make(chan struct{})}
 }
 
 func (p *process) read(log io.Reader) {
@@ -145,7 +149,7 @@ func (p *process) await(text string) map[string]any {
 // awaitTimes waits for so many log lines that contain text, and gives the last of them.
 func (p *process) awaitTimes(text string, times int) map[string]any {
 	p.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(p.patience)
 	seen := 0
 	for {
 		p.mu.Lock()

@@ -214,7 +214,7 @@ func (k *Clock) steer(c choice) {
 // setTrust changes level and source. k.mu is held.
 func (k *Clock) setTrust(t Trust, source string) {
 	if t != k.trust {
-		k.log.Debug("The trust in the clock has changed", "from", k.trust, "to", t, "server", source)
+		k.log.Debug("The trust in the clock has changed", "from", k.trust.String(), "to", t.String(), "server", source)
 	}
 	k.trust, k.source = t, source
 }
