@@ -89,6 +89,9 @@ func mayImport(from, to string) bool {
 		return true
 	case from == "vitrine/agent":
 		return !below(to, "agent/server")
+	case below(from, "agent/server") && below(to, "agent/player"):
+		// The server shows the same page to browsers. It is composed of the device's parts; the device has none of the server's.
+		return !below(to, "agent/player/browsertest")
 	case below(from, "agent"):
 		// Siblings meet only in agent, and through what is pure: the protocol, the schedule and the form of settings.
 		sibling := below(to, "agent") && !below(to, "agent/protocol", "agent/schedule", "agent/config") && folder(from) != folder(to)

@@ -147,14 +147,14 @@ func fromHere(r *http.Request) error {
 	if err != nil {
 		host, port = strings.Trim(r.Host, "[]"), "80"
 	}
-	if !isLoopback(host) || port != fmt.Sprint(local.Port) || !SameOrigin(r) {
+	if !isLoopback(host) || port != fmt.Sprint(local.Port) || !sameOrigin(r) {
 		return errNotLocal
 	}
 	return nil
 }
 
-// SameOrigin tells whether a request is from a page of the origin that it was sent to, if it is from a page at all.
-func SameOrigin(r *http.Request) bool {
+// sameOrigin tells whether a request is from a page of the origin that it was sent to, if it is from a page at all.
+func sameOrigin(r *http.Request) bool {
 	scheme := "http://"
 	if r.TLS != nil {
 		scheme = "https://"

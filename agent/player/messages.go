@@ -182,15 +182,17 @@ func (p *Player) identifyMessage() identifyMessage {
 	return identifyMessage{Type: typeIdentify, Name: p.identity.name, Seconds: max(0, time.Until(p.identity.until).Seconds())}
 }
 
-func (p *Player) programmeMessage() programmeMessage {
-	on := p.current.state
-	shown := p.current.Manifest.Presentations[on.Presentation]
+func (p *Player) programmeMessage() programmeMessage { return messageOf(p.current, p.current.state) }
+
+// messageOf is what a page is told of a programme at some state of its schedule.
+func messageOf(p *programme, on schedule.State) programmeMessage {
+	shown := p.Manifest.Presentations[on.Presentation]
 	m := programmeMessage{
 		Type:         typeProgramme,
-		Generation:   p.current.Generation,
+		Generation:   p.Generation,
 		Presentation: on.Presentation,
 		Standby:      on.Standby,
-		Timezone:     p.current.Manifest.Timezone,
+		Timezone:     p.Manifest.Timezone,
 		Background:   shown.Background,
 		Zones:        []zoneMessage{},
 		Timeline:     timelineCivil,
@@ -198,7 +200,7 @@ func (p *Player) programmeMessage() programmeMessage {
 		Since:        optional(on.Since),
 		Until:        optional(on.Until),
 	}
-	if p.current.grouped() {
+	if p.grouped() {
 		m.Timeline = timelinePlayout
 	}
 	for _, z := range shown.Zones {

@@ -268,6 +268,17 @@ func (p *Player) Reload() int {
 	return len(p.open)
 }
 
+// Tell tells every open page again what is on: one that waits for something tries at once.
+func (p *Player) Tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for page := range p.open {
+		if p.current != nil {
+			page.post(p.programmeMessage())
+		}
+	}
+}
+
 // Identify shows a big name on every page for d, also on a page that is opened meanwhile. An empty name means the
 // viewer's; a d of zero or less takes the name off again.
 func (p *Player) Identify(name string, d time.Duration) {

@@ -68,6 +68,8 @@ type ViewerStatus struct {
 	// Heard is when the running server last heard from it.
 	Heard    time.Time         `json:"heard,omitzero"`
 	Reported protocol.Reported `json:"reported,omitzero"`
+	// Pages is how many pages a viewer that is a browser has open.
+	Pages int `json:"pages,omitempty"`
 	// Fault is what the server has to say against the viewer.
 	Fault *protocol.Fault `json:"fault,omitempty"`
 }
@@ -78,6 +80,7 @@ func (s *Server) controlServer() *http.Server {
 	mux.HandleFunc("POST /viewers/{viewer}/command", s.postCommand)
 	mux.HandleFunc("POST /viewers/{viewer}/revoke", s.postRevoke)
 	mux.HandleFunc("POST /viewers/{viewer}/rename", s.postRename)
+	mux.HandleFunc("POST /viewers/{viewer}/link", s.postLink)
 	return &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
 }
 
@@ -89,6 +92,10 @@ func (s *Server) getViewers(w http.ResponseWriter, _ *http.Request) {
 	}
 	statuses := make([]ViewerStatus, len(viewers))
 	for i, v := range viewers {
+		if v.Browser() {
+			statuses[i] = s.browserStatus(v)
+			continue
+		}
 		l := s.fleet.get(v.ID)
 		statuses[i] = ViewerStatus{Viewer: v, Online: l.Presence.Online, Heard: l.Heard, Reported: l.Reported}
 		if f, ok := s.machines.of(v.ID, time.Now()); ok {
@@ -106,6 +113,7 @@ func (s *Server) postRevoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.broker.drop(v.ID)
+	s.refreshBrowsers()
 	s.log.Warn("A viewer was revoked", "viewer", v.Name)
 	writeJSON(w, v)
 }
@@ -122,6 +130,7 @@ func (s *Server) postRename(w http.ResponseWriter, r *http.Request) {
 		protocol.WriteProblem(w, http.StatusConflict, err.Error())
 		return
 	}
+	s.refreshBrowsers()
 	writeJSON(w, v)
 }
 
@@ -135,6 +144,10 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 	v, err := s.site.Viewer(r.PathValue("viewer"))
 	if err != nil {
 		protocol.WriteProblem(w, http.StatusNotFound, err.Error())
+		return
+	}
+	if v.Browser() {
+		s.commandBrowser(w, v, command)
 		return
 	}
 	if !s.fleet.get(v.ID).Presence.Online {
@@ -225,6 +238,28 @@ func (c *Control) Rename(ctx context.Context, viewer, name string) (Viewer, erro
 	var v Viewer
 	err = c.do(ctx, http.MethodPost, "/viewers/"+url.PathEscape(viewer)+"/rename", body, &v)
 	return v, err
+}
+
+// MadeLink is a link for a browser, with what a person must know to open it.
+type MadeLink struct {
+	Viewer Viewer `json:"viewer"`
+	Link   string `json:"link"`
+	// CA is the SHA-256 of the site's CA, where browsers must be told to believe it; empty where they needn't.
+	CA string `json:"ca_sha256,omitempty"`
+	// Plain tells that the link is over HTTP without TLS.
+	Plain bool `json:"plain,omitempty"`
+}
+
+// Link makes the link by which a browser is a viewer of that name, with the server's name or address host in it; empty for the best one. One
+// that it had before ends.
+func (c *Control) Link(ctx context.Context, name, host string) (MadeLink, error) {
+	body, err := json.Marshal(host)
+	if err != nil {
+		return MadeLink{}, err
+	}
+	var made MadeLink
+	err = c.do(ctx, http.MethodPost, "/viewers/"+url.PathEscape(name)+"/link", body, &made)
+	return made, err
 }
 
 func (c *Control) do(ctx context.Context, method, path string, body []byte, v any) error {

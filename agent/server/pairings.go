@@ -239,6 +239,9 @@ func (s *Site) Approve(codeOrName, name, as string) (Viewer, error) {
 		if err != nil {
 			return Viewer{}, err
 		}
+		if old.Browser() {
+			return Viewer{}, fmt.Errorf("viewer %s is a browser; a device can't take its place", old.Name)
+		}
 		v.ID, v.Name, v.Keys = old.ID, old.Name, []string{noKey}
 	}
 	if err := atomicfile.WriteJSON(s.viewerPath(v.ID), v, 0o600); err != nil {

@@ -23,6 +23,7 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/agent/server/media"
+	"vitrine/agent/server/view"
 	"vitrine/content/digest"
 	"vitrine/platform/clock/sntp"
 )
@@ -55,6 +56,10 @@ type Config struct {
 	Listen, NTP string
 	// Seconds is how long each picture is on.
 	Seconds float64
+	// Browsers says whether and how browsers are viewers.
+	Browsers view.Ports
+	// Version is the program's.
+	Version string
 	// Log gets what happens; nil means nothing.
 	Log *slog.Logger
 }
@@ -77,6 +82,8 @@ type Server struct {
 	folder    *media.Folder
 	publisher *publisher
 	broker    *broker
+	door      *view.Door // nil without browsers
+	view      *view.View // nil without browsers
 }
 
 // New opens the site and every port, so that what can't work is said before anything is announced.
@@ -113,6 +120,11 @@ func (s *Server) open() (err error) {
 	if s.time, err = sntp.Listen(s.config.NTP, nil, s.log); err != nil {
 		return fmt.Errorf("%w; ports below 1024 need root or CAP_NET_BIND_SERVICE, or choose another with --ntp", err)
 	}
+	if !s.config.Browsers.None() {
+		if s.door, err = view.Open(s.config.Browsers, s.log); err != nil {
+			return err
+		}
+	}
 	var created bool
 	if s.site, created, err = OpenSite(s.config.State, s.config.Site); err != nil {
 		return err
@@ -132,6 +144,9 @@ func (s *Server) open() (err error) {
 	if s.register, err = newRegister(s.config.State); err != nil {
 		return err
 	}
+	if s.door != nil {
+		s.view = s.newView(s.door)
+	}
 	if s.control, err = listenControl(s.config.State); err != nil {
 		return err
 	}
@@ -147,6 +162,9 @@ func (s *Server) closePorts() {
 	}
 	if s.time != nil {
 		s.time.Close()
+	}
+	if s.door != nil {
+		s.door.Close()
 	}
 }
 
@@ -174,6 +192,9 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.time.Run(ctx) })
 	group.Go(func() error { return s.folder.Run(ctx) })
 	group.Go(func() error { return s.publishLoop(ctx) })
+	if s.view != nil {
+		group.Go(func() error { return s.view.Run(ctx) })
+	}
 	group.Go(func() error { return target.Run(ctx) })
 	group.Go(func() error {
 		select {
@@ -275,7 +296,7 @@ func (s *Server) publishLoop(ctx context.Context) error {
 		for _, item := range items {
 			known[item.Digest] = true
 		}
-		s.publish(items, added)
+		s.publish(items, added, first)
 		select {
 		case <-s.folder.Changed():
 		case <-ctx.Done():
@@ -284,7 +305,7 @@ func (s *Server) publishLoop(ctx context.Context) error {
 	}
 }
 
-func (s *Server) publish(items, added []media.Item) {
+func (s *Server) publish(items, added []media.Item, first bool) {
 	changed, err := s.publisher.update(items, added, s.folder.Programme())
 	if err != nil {
 		s.log.Error("The programme could not be published; the one before stays", "err", err)
@@ -292,13 +313,16 @@ func (s *Server) publish(items, added []media.Item) {
 	if p, ok := s.publisher.programme(); ok && changed {
 		s.log.Info("Published a programme", "items", len(items), "new", len(added), "digest", p.Manifest.Digest.Short())
 	}
+	if first || changed {
+		s.showBrowsers()
+	}
 	s.log.Debug("The programme is up to date", "items", len(items))
 	viewers, err := s.site.Viewers()
 	if err != nil {
 		s.log.Error("The viewers can't be listed", "err", err)
 	}
 	for _, v := range viewers {
-		if v.admitted() == nil {
+		if v.admitted() == nil && !v.Browser() {
 			s.sendDesired(v.ID)
 		}
 	}

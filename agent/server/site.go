@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -244,6 +245,11 @@ func (s *Site) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // issue signs a certificate for name, with one purpose. The name goes into a URI and a DNS name too, since many programs
 // no longer look at the common name.
 func (s *Site) issue(name string, public crypto.PublicKey, life time.Duration, usage x509.ExtKeyUsage) ([]byte, error) {
+	return s.issueFor([]string{name}, nil, name, public, life, usage)
+}
+
+// issueFor does it with other names, and addresses.
+func (s *Site) issueFor(names []string, addresses []net.IP, name string, public crypto.PublicKey, life time.Duration, usage x509.ExtKeyUsage) ([]byte, error) {
 	now := time.Now()
 	template := &x509.Certificate{
 		Subject:     pkix.Name{Organization: []string{s.record.Name}, CommonName: name},
@@ -251,7 +257,8 @@ func (s *Site) issue(name string, public crypto.PublicKey, life time.Duration, u
 		NotAfter:    now.Add(life),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{usage},
-		DNSNames:    []string{name},
+		DNSNames:    names,
+		IPAddresses: addresses,
 	}
 	return x509.CreateCertificate(rand.Reader, template, s.ca, public, s.caKey)
 }

@@ -37,6 +37,9 @@ type Viewer struct {
 	Keys []string `json:"keys,omitempty"`
 	// Renewed is when it last had its certificate renewed.
 	Renewed time.Time `json:"renewed,omitzero"`
+	// Link is the hash of the key in the link of a viewer that is a browser, and EndedLinks are those of links that it had before. A device has none.
+	Link       string   `json:"link_sha256,omitempty"`
+	EndedLinks []string `json:"ended_links_sha256,omitempty"`
 	// Revoked is when it was turned out; zero for one that belongs to the site.
 	Revoked time.Time `json:"revoked,omitzero"`
 }
@@ -201,6 +204,9 @@ func (s *Site) Renew(shown *x509.Certificate, grace time.Duration, r protocol.Re
 	return response, err
 }
 
+// Browser tells whether a viewer is a browser with a link, and not a device with an agent.
+func (v Viewer) Browser() bool { return v.Link != "" }
+
 // admitted says why a viewer may have nothing.
 func (v Viewer) admitted() error {
 	if !v.Revoked.IsZero() {
@@ -213,6 +219,9 @@ func (v Viewer) admitted() error {
 func (v Viewer) admits(shown *x509.Certificate) error {
 	if err := v.admitted(); err != nil {
 		return err
+	}
+	if v.Browser() {
+		return fmt.Errorf("viewer %s is a browser, and has no certificate", v.Name)
 	}
 	keys, err := keysOf(shown.PublicKey)
 	if err != nil {

@@ -41,10 +41,11 @@ func demo(ctx context.Context, env cli.Env, args []string) error {
 	media := flags.String("media", "", "`folder` with your own pictures and videos (default: a sample)")
 	page := flags.String("page", "127.0.0.1:7238", "loopback `address` of the player page")
 	listen := flags.String("listen", ":7237", "TCP `address` of the server")
+	view := flags.String("view", "127.0.0.1:7280", "loopback `address` of the page for a second browser, which is a viewer by itself")
 	if _, err := flags.Parse(args, 0, 0); err != nil {
 		return err
 	}
-	d := demonstration{env: env, dir: *dir, media: *media, page: *page, listen: *listen}
+	d := demonstration{env: env, dir: *dir, media: *media, page: *page, listen: *listen, view: *view}
 	if err := d.prepare(); err != nil {
 		return err
 	}
@@ -53,9 +54,9 @@ func demo(ctx context.Context, env cli.Env, args []string) error {
 
 // A demonstration is the two processes and what they need.
 type demonstration struct {
-	env                      cli.Env
-	dir, media, page, listen string
-	server, viewer           string
+	env                            cli.Env
+	dir, media, page, listen, view string
+	server, viewer                 string
 }
 
 // prepare finds the programs and writes the sample.
@@ -81,7 +82,7 @@ func (d *demonstration) prepare() error {
 
 func (d *demonstration) serverArgs() []string {
 	return []string{"run", "--state", filepath.Join(d.dir, "server"), "--media", d.media, "--site", "demo",
-		"--listen", d.listen, "--ntp", demoNTP, "--seconds", demoSeconds, "--log-name", "server"}
+		"--listen", d.listen, "--ntp", demoNTP, "--seconds", demoSeconds, "--view-http", d.view, "--log-name", "server"}
 }
 
 func (d *demonstration) viewerArgs() []string {
@@ -101,7 +102,11 @@ func (d *demonstration) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	serving := d.start(ctx, d.server, d.serverArgs())
-	if err := d.waitForServer(ctx, serving); err != nil {
+	err := d.waitForServer(ctx, serving)
+	if err == nil {
+		err = d.showLink(ctx)
+	}
+	if err != nil {
 		cancel()
 		<-serving.ended
 		return err
@@ -213,4 +218,23 @@ func (d *demonstration) makeToken(state string) error {
 		return err
 	}
 	return os.WriteFile(d.tokenFile(), []byte(token.Reveal()+"\n"), 0o600)
+}
+
+// showLink says where a plain browser is a viewer. The link is made once: the server can't tell its key a second time.
+func (d *demonstration) showLink(ctx context.Context) error {
+	file := filepath.Join(d.dir, "browser-link")
+	link, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		var made server.MadeLink
+		if made, err = server.NewControl(filepath.Join(d.dir, "server")).Link(ctx, "Demo browser", ""); err != nil {
+			return err
+		}
+		link = []byte(made.Link + "\n")
+		err = os.WriteFile(file, link, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	d.say("A viewer without an agent, in any browser of this machine: %s", strings.TrimSpace(string(link)))
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
 	"vitrine/agent/server"
+	"vitrine/agent/server/view"
 )
 
 const day = 24 * time.Hour
@@ -45,6 +46,12 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	flags.StringVar(&c.Listen, "listen", net.JoinHostPort("", strconv.Itoa(protocol.SessionPort)), "TCP `address` for sessions and content")
 	flags.StringVar(&c.NTP, "ntp", net.JoinHostPort("", strconv.Itoa(protocol.NTPPort)), "UDP `address` for the time service")
 	flags.Float64Var(&c.Seconds, "seconds", 10, "`seconds` for which each picture is on")
+	flags.StringVar(&c.Browsers.TLS, "view", "", "TCP `address` where browsers are viewers, over TLS, such as :443 (default: nowhere)")
+	flags.StringVar(&c.Browsers.HTTP, "view-http", "", "TCP `address` without TLS, such as :80: it sends browsers to --view, and serves them itself if there is none")
+	flags.BoolVar(&c.Browsers.Plain, "view-plain", false, "serve browsers on --view-http even with --view, for screens that can't be taught a CA")
+	flags.Var((*cli.List)(&c.Browsers.Names), "view-name", "`name` under which browsers know this server, such as signage.example.org; may be repeated")
+	flags.StringVar(&c.Browsers.CertFile, "view-cert", "", "`file` with the certificate chain for browsers, in PEM (default: one of the site's own CA)")
+	flags.StringVar(&c.Browsers.KeyFile, "view-key", "", "`file` with its key, in PEM")
 	var options cli.LogOptions
 	options.Register(flags)
 	if _, err := flags.Parse(args, 0, 0); err != nil {
@@ -66,11 +73,14 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	if err := otherServers(&c, peers); err != nil {
 		return err
 	}
+	if err := browsers(c.Browsers); err != nil {
+		return err
+	}
 	log, err := options.New(env, cli.NewConsole(env.Stderr, env.Terminal))
 	if err != nil {
 		return err
 	}
-	c.State, c.Log = *state, log
+	c.State, c.Log, c.Version = *state, log, env.Version
 	// Thousands of viewers that say nothing are memory that stays: the garbage collector may work twice as often for less of it.
 	debug.SetGCPercent(50)
 	s, err := server.New(c)
@@ -112,6 +122,29 @@ func otherServers(c *server.Config, peers []string) error {
 			return cli.Usagef("--peer %.100q: want a role and an address, such as backup=10.0.0.6 or main=signage.example.org:7237", s)
 		}
 		c.Peers = append(c.Peers, protocol.Server{ID: addr, Role: role, Addrs: []string{addr}})
+	}
+	return nil
+}
+
+// browsers checks where and how browsers are served.
+func browsers(p view.Ports) error {
+	for option, addr := range map[string]string{"--view": p.TLS, "--view-http": p.HTTP} {
+		if _, _, err := net.SplitHostPort(addr); addr != "" && err != nil {
+			return cli.Usagef("%s %.100q: want an address such as :8443 or 10.0.0.5:443", option, addr)
+		}
+	}
+	for _, name := range p.Names {
+		if strings.ContainsAny(name, "/: ") {
+			return cli.Usagef("--view-name %.100q: want a name alone, such as signage.example.org", name)
+		}
+	}
+	switch {
+	case (p.CertFile == "") != (p.KeyFile == ""):
+		return cli.Usagef("a certificate needs its key: give both, --view-cert and --view-key")
+	case p.CertFile != "" && p.TLS == "":
+		return cli.Usagef("--view-cert is for --view, which is missing")
+	case p.Plain && p.HTTP == "":
+		return cli.Usagef("--view-plain is for --view-http, which is missing")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"vitrine/agent/cli"
@@ -22,6 +23,14 @@ var (
 		Summary: "turn a viewer out, for good: it keeps what it plays, and gets nothing new",
 		Usage:   "VIEWER [--json]",
 		Help:    "VIEWER is a name or an id. Its session ends at once. To take it back, enrol it with a new token.",
+	}
+	viewersLinkCommand = cli.Command{
+		Name:    "link",
+		Summary: "make a link by which a browser is a viewer, such as a smart TV's",
+		Usage:   "NAME [--host HOST] [--json]",
+		Help: `The server must be run with --view. Whoever has the link sees the programme: it is printed once, and the server keeps
+a hash of its key only. A second link for the same name ends the first. "vitrine-server viewers revoke NAME" ends it for
+good, and the pages that are open by it at once.`,
 	}
 	viewersEventsCommand = cli.Command{
 		Name:    "events",
@@ -62,6 +71,7 @@ func viewersTree() cli.Command {
 			viewersRevokeCommand.With(viewersRevoke),
 			viewersEventsCommand.With(viewersEvents),
 			viewersScreenshotCommand.With(viewersScreenshot),
+			viewersLinkCommand.With(viewersLink),
 		},
 	}
 	for _, o := range orders {
@@ -142,8 +152,14 @@ func viewerRow(v server.ViewerStatus, running bool) []string {
 		state = "revoked on " + v.Revoked.Local().Format(time.DateOnly)
 	case !running:
 		state = "unknown (no server is running)"
+	case v.Pages > 1:
+		state = fmt.Sprintf("online, %d pages of a browser", v.Pages)
+	case v.Pages == 1:
+		state = "online, a browser"
 	case v.Online:
 		state = "online"
+	case v.Browser() && v.Heard.IsZero():
+		state = "offline, a browser"
 	case !v.Heard.IsZero():
 		state = "offline since " + v.Heard.Local().Format(time.DateTime)
 	}
@@ -235,6 +251,42 @@ func viewersRename(ctx context.Context, env cli.Env, args []string) error {
 		v, err = site.Rename(rest[0], rest[1])
 	}
 	return printViewer(env, v, err, *asJSON, "is its name now")
+}
+
+// viewersLink asks the running server, which knows where browsers reach it.
+func viewersLink(ctx context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine-server viewers link", viewersLinkCommand)
+	state := stateFlag(flags)
+	asJSON := flags.Bool("json", false, "print JSON")
+	host := flags.String("host", "", "`name` or address of the server in the link (default: its certificate's name, or its first address)")
+	rest, err := flags.Parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsAny(*host, "/ ") {
+		return cli.Usagef("--host %.100q: want a name or an address alone", *host)
+	}
+	if _, err := existingSite(*state); err != nil {
+		return err
+	}
+	made, err := server.NewControl(*state).Link(ctx, rest[0], *host)
+	if errors.Is(err, server.ErrNotRunning) {
+		return fmt.Errorf("no server is running on %s; a link needs one, run with --view", *state)
+	}
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return cli.WriteJSON(env.Stdout, made)
+	}
+	if made.CA != "" {
+		fmt.Fprintln(env.Stderr, "The certificate is of the site's own CA, which a browser must be taught: the server's first page says how. SHA-256:\n  "+made.CA)
+	}
+	if made.Plain {
+		fmt.Fprintln(env.Stderr, "The link is not protected by TLS, and without TLS a browser plays nothing that isn't open already when the server is gone.")
+	}
+	_, err = fmt.Fprintln(env.Stdout, made.Link)
+	return err
 }
 
 func viewersEvents(_ context.Context, env cli.Env, args []string) error {

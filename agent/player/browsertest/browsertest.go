@@ -60,6 +60,13 @@ func find(t testing.TB) string {
 // allowed strings.
 func New(t testing.TB, allowed ...string) context.Context {
 	t.Helper()
+	return Trusting(t, "", allowed...)
+}
+
+// Trusting is New with a browser that believes certificates whose chain has a public key, given as the base64 of its SHA-256, as if the
+// person before it had installed that CA. Unlike a certificate that is merely put up with, it is good for service workers.
+func Trusting(t testing.TB, key string, allowed ...string) context.Context {
+	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(find(t)),
 		chromedp.DisableGPU,
@@ -67,6 +74,9 @@ func New(t testing.TB, allowed ...string) context.Context {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
 	)
+	if key != "" {
+		options = append(options, chromedp.Flag("ignore-certificate-errors-spki-list", key))
+	}
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
