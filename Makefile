@@ -13,7 +13,7 @@ LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos cluster-test vm-test lint cross cover bench bench-content clean
+.PHONY: help build demo test chaos soak cluster-test vm-test lint cross cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: ## every test, with the race detector (as root also those that need networ
 chaos: ## the long version of the fault tests of content: 500 kills in the middle of a sync, a thousand lies
 	CGO_ENABLED=1 VITRINE_KILLS=500 $(GO) test -race -count=1 -timeout 20m -run 'Kill|EveryOperation|EveryStage' ./content/library
 	CGO_ENABLED=1 $(GO) test -race -count=10 -timeout 20m -run 'Liar' ./content/fetch
+
+soak: ## the long and strict version of the page's tests, on a machine that has nothing else to do: 10 minutes of video, 20,000 items
+	VITRINE_SOAK=1 $(GO) test -count=1 -timeout 1h -parallel 1 -v -run 'InStep|OnTime|NoDarkFrameInMany|HeapStays' ./agent/player
 
 cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time it takes that from Debian 13, into RABBITMQ=folder
 	scripts/rabbitmq build '$(RABBITMQ)'

@@ -92,11 +92,16 @@ func (l *library) picture(t testing.TB, c color.Color) digest.Digest {
 // film adds the video of testdata, 1.2 s of teal.
 func (l *library) film(t testing.TB) digest.Digest {
 	t.Helper()
+	return l.add("teal.webm", "video/webm", teals(t))
+}
+
+func teals(t testing.TB) []byte {
+	t.Helper()
 	data, err := os.ReadFile("testdata/teal.webm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.add("teal.webm", "video/webm", data)
+	return data
 }
 
 // programme makes a programme of one presentation with one zone. Its generation is told apart by its id.

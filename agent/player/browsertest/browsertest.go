@@ -81,7 +81,7 @@ func Trusting(t testing.TB, key string, allowed ...string) context.Context {
 		options = append(options, chromedp.NoSandbox)
 	}
 	c := &console{t: t, allowed: allowed}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), longest())
 	ctx, cancelAllocator := chromedp.NewExecAllocator(ctx, options...)
 	ctx, cancelTab := chromedp.NewContext(ctx, chromedp.WithListener(c.listen))
 	t.Cleanup(func() {
@@ -92,6 +92,14 @@ func Trusting(t testing.TB, key string, allowed ...string) context.Context {
 	})
 	Do(ctx, t, chromedp.EmulateViewport(Width, Height))
 	return ctx
+}
+
+// longest is how long a test may use its browser; the long versions of tests (make soak) take more.
+func longest() time.Duration {
+	if os.Getenv("VITRINE_SOAK") != "" {
+		return time.Hour
+	}
+	return 5 * time.Minute
 }
 
 // A console passes errors of the page on to the test.
