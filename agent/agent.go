@@ -40,6 +40,8 @@ import (
 
 // Config says how to run a viewer.
 type Config struct {
+	// File is where the settings come from; empty if from no file. It is read only to be shown, without its secrets.
+	File string
 	// Name is what the viewer would like to be called; empty takes the machine's name.
 	Name string
 	// State is the folder for identity and content; it is made if need be.

@@ -38,7 +38,7 @@ func (a *Agent) commands() map[string]session.Handler {
 		protocol.CommandPurgeCache:    a.purgeCache,
 		protocol.CommandStandby:       cannot("this viewer can't switch a display off"),
 		protocol.CommandScreenshot:    a.screenshot,
-		protocol.CommandDoctor:        cannot("this viewer can't examine itself yet; its status and its log say what it knows"),
+		protocol.CommandDoctor:        a.examine,
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 	OpImport   = "import"
 	// OpScreenshot is answered with a Screenshot.
 	OpScreenshot = "screenshot"
+	OpDoctor     = "doctor"
 )
 
 // maxControl bounds a request, in bytes.
@@ -124,6 +125,8 @@ func (a *Agent) Control(ctx context.Context, r ControlRequest) (any, error) {
 		return outcome.Data, err
 	case OpVerify:
 		return a.library.Verify(ctx, true, nil)
+	case OpDoctor:
+		return a.examination(ctx)
 	case OpImport:
 		return a.importStick(ctx, r.Name)
 	case OpScreenshot:

@@ -35,9 +35,12 @@ func hostsOf(addrs []string) []string {
 }
 
 // query is what a server of this viewer's site answers to; before the viewer is enrolled, any server.
-func (a *Agent) query() wsd.Query {
+func (a *Agent) query() wsd.Query { return serversOf(a.place().Site) }
+
+// serversOf is what any server of a site answers to; without one, any server.
+func serversOf(site string) wsd.Query {
 	q := wsd.Query{Types: []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ServerType}}}
-	if site := a.place().Site; site != "" {
+	if site != "" {
 		q.Scopes = []string{protocol.SiteScope(site)}
 	}
 	return q

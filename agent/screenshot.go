@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"vitrine/agent/protocol"
 	"vitrine/agent/session"
@@ -50,33 +48,9 @@ func (a *Agent) screenshot(ctx context.Context, args json.RawMessage) (session.O
 	if err != nil {
 		return session.Outcome{}, err
 	}
-	e, _ := a.identity.Enrolment()
-	id := protocol.NewULID(a.clock.Now())
-	err = a.overHTTPS(a.session.Status().Server, func(addr string) error {
-		return a.upload(ctx, protocol.ContentURL(addr, protocol.ScreenshotPath(e.Viewer, id)), data)
-	})
+	id, err := a.upload(ctx, protocol.Screenshot, data)
 	if err != nil {
 		return session.Outcome{}, fmt.Errorf("the server didn't take the picture: %w", err)
 	}
 	return session.Outcome{Data: protocol.ScreenshotResult{Screenshot: id, Bytes: len(data)}}, nil
-}
-
-// upload puts a picture on a server of the site, and nowhere else: redirects aren't followed.
-func (a *Agent) upload(ctx context.Context, url string, data []byte) error {
-	transport := &http.Transport{DialTLSContext: a.dialContent}
-	defer transport.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(data))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", protocol.ScreenshotType)
-	resp, err := transport.RoundTrip(r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode/100 != 2 {
-		return protocol.ReadProblem(resp)
-	}
-	return nil
 }

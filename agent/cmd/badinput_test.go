@@ -99,6 +99,8 @@ func TestMistakesChangeNothing(t *testing.T) {
 		"service of nobody":         {"vitrine", []string{"service", "install", "--user", ""}, 2, []string{"--user", "such as vitrine"}},
 		"yes to nothing":            {"vitrine", []string{"service", "uninstall", "--yes"}, 2, []string{"--purge"}},
 		"purge without a person":    {"vitrine", []string{"service", "uninstall", "--purge"}, 2, []string{"--yes"}},
+		"doctor for nobody":         {"vitrine-server", []string{"viewers", "doctor", "nobody", "--state", s.state}, 1, []string{"nobody", "viewers list"}},
+		"bundle into nowhere":       {"vitrine", []string{"doctor", "--state", fresh + "/none", "--bundle", fresh + "/none/x.tar.gz"}, 1, []string{fresh + "/none/x.tar.gz"}},
 		"bad MAC":                   {"vitrine", []string{"wake", "00:11:22"}, 2, []string{"00:11:22"}},
 	} {
 		t.Run(name, func(t *testing.T) {

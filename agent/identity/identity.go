@@ -198,6 +198,27 @@ func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
 	return e, nil
 }
 
+// Look reads what the viewer with this identity folder was given. It changes nothing there, and may be asked beside a viewer that runs.
+func Look(dir string) (e Enrolment, ok bool, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, enrolmentFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Enrolment{}, false, nil
+	}
+	if err != nil {
+		return Enrolment{}, false, err
+	}
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Enrolment{}, false, fmt.Errorf("%s: %w", enrolmentFile, err)
+	}
+	block, _ := pem.Decode([]byte(r.Certificate))
+	if block == nil {
+		return Enrolment{}, false, fmt.Errorf("%s: there is no certificate in it", enrolmentFile)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	return Enrolment{Viewer: r.Viewer, Name: r.Name, Site: r.Site, Servers: r.Servers, certificate: certificate}, err == nil, err
+}
+
 // SiteOf is the site to which the viewer with this identity folder belongs. It changes nothing there, and may be asked beside a viewer that
 // runs.
 func SiteOf(dir string) (string, error) {

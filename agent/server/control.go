@@ -26,12 +26,13 @@ const controlFile = "control.sock"
 // commandTimeout is how long a viewer may take over a command that somebody waits for.
 const commandTimeout = 10 * time.Second
 
-// screenshotTimeout is how long one may take that uploads a picture.
-const screenshotTimeout = 30 * time.Second
+// uploadTimeout is how long one may take that uploads something.
+const uploadTimeout = 30 * time.Second
 
 func timeoutOf(command string) time.Duration {
-	if command == protocol.CommandScreenshot {
-		return screenshotTimeout
+	switch command {
+	case protocol.CommandScreenshot, protocol.CommandDoctor:
+		return uploadTimeout
 	}
 	return commandTimeout
 }

@@ -39,8 +39,8 @@ type api struct {
 	// manifest gives a manifest's bytes, asset opens an asset.
 	manifest func(digest.Digest) ([]byte, bool)
 	asset    func(digest.Digest) (*os.File, string, error)
-	// album keeps pictures of screens.
-	album *album
+	// shelves keep what viewers upload.
+	shelves []*shelf
 	// servers is what an enrolled viewer is told about the site's servers.
 	servers func() []protocol.Server
 	// enrolled is called with every viewer that has been taken in.
@@ -56,8 +56,10 @@ func (a *api) server() *http.Server {
 	mux.HandleFunc("POST "+protocol.PathPair, a.pair)
 	mux.HandleFunc("POST "+protocol.PathRenew, a.renew)
 	mux.HandleFunc("GET "+protocol.PathManifests+"{digest}", a.viewersOnly(a.getManifest))
-	mux.HandleFunc("PUT "+protocol.ScreenshotPath("{viewer}", "{id}"), a.viewersOnly(a.putScreenshot))
 	mux.HandleFunc("GET "+protocol.PathAssets+"{digest}", a.viewersOnly(a.getAsset))
+	for _, s := range a.shelves {
+		mux.HandleFunc("PUT "+s.Path("{viewer}", "{id}"), a.viewersOnly(a.putUpload(s)))
+	}
 	return &http.Server{
 		Handler:           mux,
 		TLSConfig:         a.site.TLSConfig(), // read for its protocols only: the handshake is made by then

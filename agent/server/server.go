@@ -228,7 +228,7 @@ func (s *Server) api() *api {
 		site: s.site, log: s.log, admit: s.admit, grace: s.config.RenewalGrace,
 		manifest:    s.publisher.manifest,
 		asset:       s.openAsset,
-		album:       newAlbum(s.config.State),
+		shelves:     newShelves(s.config.State),
 		servers:     s.servers,
 		sameMachine: s.sameMachine,
 		enrolled: func(v Viewer) {

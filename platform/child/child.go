@@ -23,3 +23,12 @@ func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c.SysProcAttr = attributes()
 	return c
 }
+
+// Find is the full path of a program that is installed; empty if there is none of that name.
+func Find(name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
+}

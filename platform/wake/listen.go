@@ -17,8 +17,8 @@ import (
 	"vitrine/platform/network"
 )
 
-// defaultPorts are the UDP ports that magic packets are sent to: echo (7) and discard (9).
-var defaultPorts = []uint16{7, 9}
+// DefaultPorts are the UDP ports that magic packets are sent to: echo (7) and discard (9).
+var DefaultPorts = []uint16{7, 9}
 
 const (
 	// repeatTime is how long further packets for the same machine are the same wake: senders repeat them, and each may
@@ -89,7 +89,7 @@ func NewListener(c Config) *Listener {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if len(c.Ports) == 0 {
-		c.Ports = defaultPorts
+		c.Ports = DefaultPorts
 	}
 	return &Listener{
 		config: c, log: c.Log, ready: make(chan struct{}),

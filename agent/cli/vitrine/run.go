@@ -91,7 +91,7 @@ func (o runOptions) run(ctx context.Context, env cli.Env, console *cli.Console) 
 	if damage != nil {
 		log.Error("The viewer starts without some of its settings", "err", damage)
 	}
-	return play(ctx, env, settings, log, newProgress(console, log))
+	return play(ctx, env, settings, first(o.config, defaultConfig), log, newProgress(console, log))
 }
 
 // settings are the file's, with those that came on a USB stick over them, and the options over both.
@@ -274,21 +274,29 @@ func first(values ...string) string {
 	return ""
 }
 
+// agentConfig is what the settings say, from a file if there is one.
+func agentConfig(c config.Config, file string) agent.Config {
+	return agent.Config{
+		File: file,
+		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
+		Location: c.Location, Labels: c.Labels, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
+		Kiosk: c.Kiosk,
+	}
+}
+
 // play runs the agent, and tells the service manager when the page can be opened.
-func play(ctx context.Context, env cli.Env, c config.Config, log *slog.Logger, p *progress) error {
+func play(ctx context.Context, env cli.Env, c config.Config, file string, log *slog.Logger, p *progress) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var restart func()
 	if service.Restarts() {
 		restart = func() { stop(errRestart) }
 	}
-	a, err := agent.New(agent.Config{
-		Restart: restart, StartAnew: func() { stop(errStartAnew) },
-		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
-		Location: c.Location, Labels: c.Labels, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
-		Kiosk: c.Kiosk, Scratch: os.Getenv("RUNTIME_DIRECTORY"),
-		Version: env.Version, Build: env.Build, Progress: p.update, Log: log,
-	})
+	settings := agentConfig(c, file)
+	settings.Restart, settings.StartAnew = restart, func() { stop(errStartAnew) }
+	settings.Scratch = os.Getenv("RUNTIME_DIRECTORY")
+	settings.Version, settings.Build, settings.Progress, settings.Log = env.Version, env.Build, p.update, log
+	a, err := agent.New(settings)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ func Program() cli.Command {
 		Commands: []cli.Command{
 			runCommand.With(run),
 			statusCommand.With(status),
+			doctorCommand.With(examine),
 			discoverCommand.With(discover),
 			timeCommand.With(showTime),
 			wakeCommand.With(wakeUp),

@@ -52,7 +52,7 @@ func viewersScreenshot(ctx context.Context, env cli.Env, args []string) error {
 	if err := json.Unmarshal(result.Data, &taken); err != nil {
 		return fmt.Errorf("viewer %s: its answer can't be read: %w", rest[0], err)
 	}
-	picture, err := site.Screenshot(rest[0], taken.Screenshot)
+	picture, err := site.Upload(rest[0], protocol.Screenshot, taken.Screenshot)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,7 @@ func viewersTree() cli.Command {
 			viewersEventsCommand.With(viewersEvents),
 			viewersScreenshotCommand.With(viewersScreenshot),
 			viewersLinkCommand.With(viewersLink),
+			viewersDoctorCommand.With(viewersDoctor),
 		},
 	}
 	for _, o := range orders {

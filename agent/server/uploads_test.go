@@ -37,8 +37,8 @@ func put(t *testing.T, id *identity.Identity, addr, path, contentType string, da
 	return resp.StatusCode
 }
 
-// A viewer's pictures are its own, are pictures, and are few.
-func TestScreenshots(t *testing.T) {
+// What a viewer uploads is its own, what it should be, and not much.
+func TestUploads(t *testing.T) {
 	c := config(t, t.TempDir())
 	s, _ := start(t, c)
 	addr := s.Addr().String()
@@ -50,19 +50,19 @@ func TestScreenshots(t *testing.T) {
 	}
 	begin := time.Now()
 	id := protocol.NewULID(begin)
-	path := protocol.ScreenshotPath(e.Viewer, id)
+	path := protocol.Screenshot.Path(e.Viewer, id)
 	for name, c := range map[string]struct {
 		who        *identity.Identity
 		path, kind string
 		data       []byte
 		want       int
 	}{
-		"another's":        {stairs, path, protocol.ScreenshotType, b.Bytes(), http.StatusForbidden},
-		"empty":            {lobby, path, protocol.ScreenshotType, nil, http.StatusUnprocessableEntity},
-		"no picture":       {lobby, path, protocol.ScreenshotType, []byte("<html>"), http.StatusUnprocessableEntity},
-		"too large":        {lobby, path, protocol.ScreenshotType, make([]byte, protocol.MaxScreenshot+1), http.StatusRequestEntityTooLarge},
+		"another's":        {stairs, path, protocol.Screenshot.Type, b.Bytes(), http.StatusForbidden},
+		"empty":            {lobby, path, protocol.Screenshot.Type, nil, http.StatusUnprocessableEntity},
+		"no picture":       {lobby, path, protocol.Screenshot.Type, []byte("<html>"), http.StatusUnprocessableEntity},
+		"too large":        {lobby, path, protocol.Screenshot.Type, make([]byte, protocol.Screenshot.Max+1), http.StatusRequestEntityTooLarge},
 		"of another type":  {lobby, path, "text/html", b.Bytes(), http.StatusBadRequest},
-		"under a bad name": {lobby, protocol.ScreenshotPath(e.Viewer, "..%2f..%2fsite.json"), protocol.ScreenshotType, b.Bytes(), http.StatusBadRequest},
+		"under a bad name": {lobby, protocol.Screenshot.Path(e.Viewer, "..%2f..%2fsite.json"), protocol.Screenshot.Type, b.Bytes(), http.StatusBadRequest},
 	} {
 		if got := put(t, c.who, addr, c.path, c.kind, c.data); got != c.want {
 			t.Errorf("%s: status %d, want %d", name, got, c.want)
@@ -71,19 +71,29 @@ func TestScreenshots(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(c.State, "screenshots")); err == nil {
 		t.Error("something was kept of that")
 	}
-	if got := put(t, lobby, addr, path, protocol.ScreenshotType, b.Bytes()); got != http.StatusNoContent {
+	if got := put(t, lobby, addr, path, protocol.Screenshot.Type, b.Bytes()); got != http.StatusNoContent {
 		t.Fatalf("status %d", got)
 	}
-	if data, err := s.Site().Screenshot("lobby", id); err != nil || !bytes.Equal(data, b.Bytes()) {
+	if data, err := s.Site().Upload("lobby", protocol.Screenshot, id); err != nil || !bytes.Equal(data, b.Bytes()) {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 	for _, bad := range []string{protocol.NewULID(begin), "../../site"} {
-		if _, err := s.Site().Screenshot("lobby", bad); err == nil {
+		if _, err := s.Site().Upload("lobby", protocol.Screenshot, bad); err == nil {
 			t.Errorf("there is a picture %q", bad)
 		}
 	}
+	bundle := protocol.SupportBundle.Path(e.Viewer, id)
+	if got := put(t, lobby, addr, bundle, protocol.SupportBundle.Type, b.Bytes()); got != http.StatusUnprocessableEntity {
+		t.Errorf("a picture in place of an archive: status %d", got)
+	}
+	if got := put(t, lobby, addr, bundle, protocol.SupportBundle.Type, []byte("\x1f\x8b\x08 and more")); got != http.StatusNoContent {
+		t.Errorf("an archive: status %d", got)
+	}
+	if data, err := s.Site().Upload("lobby", protocol.SupportBundle, id); err != nil || len(data) < 3 {
+		t.Errorf("an archive: %d bytes, %v", len(data), err)
+	}
 	for i := range 25 {
-		put(t, lobby, addr, protocol.ScreenshotPath(e.Viewer, protocol.NewULID(begin.Add(time.Duration(i+1)*time.Second))), protocol.ScreenshotType, b.Bytes())
+		put(t, lobby, addr, protocol.Screenshot.Path(e.Viewer, protocol.NewULID(begin.Add(time.Duration(i+1)*time.Second))), protocol.Screenshot.Type, b.Bytes())
 	}
 	kept, err := filepath.Glob(filepath.Join(c.State, "screenshots", e.Viewer, "*"))
 	if err != nil || len(kept) != 20 || strings.Contains(strings.Join(kept, " "), id) {

@@ -1,0 +1,34 @@
+package service
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/kardianos/service"
+
+	"vitrine/platform/child"
+)
+
+// Bounds of a log that is read.
+const (
+	logLines   = 2000
+	logSize    = 2 << 20
+	logTimeout = 10 * time.Second
+)
+
+// Log is the end of what the service has logged, as far as this user may read it: from the journal of systemd, or the file of other managers.
+func Log(ctx context.Context, c Config) (string, error) {
+	if service.Platform() == systemd {
+		ctx, cancel := context.WithTimeout(ctx, logTimeout)
+		defer cancel()
+		out, err := child.Command(ctx, "journalctl", "--unit", c.Name, "--lines", strconv.Itoa(logLines), "--no-pager", "--quiet", "--output", "short-iso").Output()
+		return end(out), err
+	}
+	text, err := os.ReadFile("/var/log/" + c.Name + ".err") // where logs of daemons go
+	return end(text), err
+}
+
+// end is the last of it.
+func end(text []byte) string { return string(text[max(0, len(text)-logSize):]) }
