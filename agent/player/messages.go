@@ -21,6 +21,7 @@ const (
 	typeFailed    = "failed"
 	typePlayed    = "played"
 	typeNoted     = "noted"
+	typeKept      = "kept"
 	typeClock     = "clock"
 	typePulse     = "pulse"
 )

@@ -36,6 +36,7 @@ type page struct {
 	clock  PageClock
 	heard  time.Time
 	pulse  pulse
+	kept   string // why the page can't be loaded again without whoever serves it
 
 	mu     sync.Mutex
 	outbox []message
@@ -207,6 +208,8 @@ func (p *Player) read(ctx context.Context, g *page) error {
 			p.noteShown(g, m)
 		case typeFailed:
 			p.noteFailed(m)
+		case typeKept:
+			p.noteKept(g, m)
 		case typePlayed:
 			if !p.notePlayed(g, m) {
 				continue
@@ -255,6 +258,25 @@ func (p *Player) noteShown(g *page, m pageMessage) {
 		playing.Since = now
 	}
 	g.shown[m.Zone] = report{playing, time.Now()}
+}
+
+// noteKept keeps why a page can't play on when it is loaded again without whoever serves it. No reason means that it can.
+func (p *Player) noteKept(g *page, m pageMessage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g.kept = m.Reason
+}
+
+// NotKept says why an open page can't play on when it is loaded again without whoever serves it; empty if all can, or none has said.
+func (p *Player) NotKept() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for page := range p.open {
+		if page.kept != "" {
+			return page.kept
+		}
+	}
+	return ""
 }
 
 // noteFailed passes on what a page couldn't show.

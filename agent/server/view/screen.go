@@ -133,7 +133,7 @@ func (v *View) Status(viewer string) (Status, bool) {
 }
 
 func (s *screen) status(c Config) Status {
-	playing, pages := s.player.Playing(), s.player.Pages()
+	playing, pages, reason := s.player.Playing(), s.player.Pages(), s.player.NotKept()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := Status{Pages: pages, Heard: s.heard}
@@ -158,6 +158,9 @@ func (s *screen) status(c Config) Status {
 		for _, p := range playing {
 			r.Content.Generation = p.Generation
 			r.Playing = append(r.Playing, p.Playing)
+		}
+		if reason != "" {
+			r.Faults = append(r.Faults, protocol.Fault{Code: "not-kept", Message: "loaded again without this server, the browser shows nothing, or an earlier programme: " + reason, Since: s.started})
 		}
 	}
 	if on, ok := s.player.On(); ok {

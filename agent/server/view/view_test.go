@@ -63,7 +63,14 @@ type world struct {
 // start runs a view until the test ends.
 func start(t *testing.T, p view.Ports) *world {
 	t.Helper()
-	w := &world{plays: make(chan player.Play, 16), links: []view.Link{{ID: "tv", Name: "Lobby TV", Hash: view.HashKey(key), Ended: []string{view.HashKey(oldKey)}}}}
+	w, _ := run(t, p)
+	return w
+}
+
+// run runs a view until stop is called or the test ends.
+func run(t *testing.T, p view.Ports) (w *world, stop func()) {
+	t.Helper()
+	w = &world{plays: make(chan player.Play, 16), links: []view.Link{{ID: "tv", Name: "Lobby TV", Hash: view.HashKey(key), Ended: []string{view.HashKey(oldKey)}}}}
 	log := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if w.door, err = view.Open(p, log); err != nil {
@@ -96,15 +103,16 @@ func start(t *testing.T, p view.Ports) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		w.door.Close()
 	})
+	t.Cleanup(stop)
 	awaitTrue(t, "screen", func() bool { _, ok := w.Status("tv"); return ok })
-	return w
+	return w, stop
 }
 
 type nopCloser struct{ io.ReadSeeker }

@@ -21,10 +21,13 @@ export class Keeper {
   #timer = 0;
   #heard = false;
   #started;
+  #send;
+  #reason = ''; // why the programme that is on isn't kept
 
-  // tell is called with each message for the page.
-  constructor(tell) {
+  // tell is called with each message for the page, send with each for the server.
+  constructor(tell, send) {
     this.#tell = tell;
+    this.#send = send;
   }
 
   get #clock() {
@@ -48,6 +51,7 @@ export class Keeper {
   // hello tells that the server is there, and that its time is known.
   hello() {
     this.#heard = true;
+    this.#say(this.#reason);
   }
 
   // want takes what the server wants to be on.
@@ -103,6 +107,11 @@ export class Keeper {
     return {on: changes[index], next: changes[index + 1]};
   }
 
+  #say(reason) {
+    this.#reason = reason;
+    this.#send({type: 'kept', reason});
+  }
+
   #stop() {
     this.#loading?.stop.abort();
     this.#loading = null;
@@ -129,6 +138,7 @@ export class Keeper {
           this.#playLive(generation);
           return;
         }
+        this.#say(`not all of the programme could be loaded (${error.message}); it tries again`);
       }
       await Promise.race([sleep(wait, signal).catch(() => {}), new Promise((resolve) => {
         loading.nudge = resolve;
@@ -156,6 +166,7 @@ export class Keeper {
     this.#live = null;
     this.#loading = null;
     document.documentElement.dataset.kept = plan.generation;
+    this.#say('');
     if (this.#message?.generation === plan.generation) this.#tell(this.#message);
     this.#schedule();
     setTimeout(() => this.#tidy(), TIDY);
@@ -166,6 +177,7 @@ export class Keeper {
     this.#live = generation;
     this.#loading = null;
     document.documentElement.dataset.kept = 'none';
+    this.#say('the programme is larger than what this browser keeps');
     clearTimeout(this.#timer);
     if (this.#message?.generation === generation) this.#tell(this.#message);
   }

@@ -11,7 +11,7 @@ const able = 'serviceWorker' in navigator && 'caches' in window;
 // A Link fires "message" and "lost" like a Socket.
 export class Link extends EventTarget {
   #socket;
-  #keeper = able ? new Keeper((message) => this.#tell(message)) : null;
+  #keeper = able ? new Keeper((message) => this.#tell(message), (message) => this.#socket.send(message)) : null;
   #unsent = new Unsent();
   #worker = null;
 
@@ -49,7 +49,9 @@ export class Link extends EventTarget {
         // Another version of the page is loaded by the worker first, all of it.
         if (able && message.page !== version) this.#worker?.update().catch(() => {});
         this.#tell(able ? {...message, page: version} : message);
-        this.#keeper?.hello();
+        if (able) this.#keeper.hello();
+        else this.#socket.send({type: 'kept', reason: 'it needs TLS to keep anything'});
+        if (document.documentElement.dataset.worker === 'none') this.#socket.send({type: 'kept', reason: 'it doesn\'t believe the server\'s certificate'});
         break;
       case 'programme':
         if (this.#keeper) this.#keeper.want(message);
@@ -82,6 +84,7 @@ export class Link extends EventTarget {
       this.#worker = await navigator.serviceWorker.register('sw.js', {updateViaCache: 'none'});
     } catch {
       // Without the server, or with a certificate that the browser only puts up with. The page plays as it is.
+      if (had) return;
       document.documentElement.dataset.worker = 'none';
     }
   }
