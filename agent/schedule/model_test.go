@@ -80,14 +80,24 @@ func (m *model) fillTimes(t *testing.T, on []bool, e manifest.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var spans [][2]time.Time
 	for at, ok := rule.After(first.Add(-time.Second)); ok && at.Before(m.from.AddDate(2, 0, 0)); at, ok = rule.After(at) {
 		excluded := false
 		for _, day := range e.ExDates {
 			excluded = excluded || at.Format("2006-01-02") == day
 		}
 		if !excluded {
-			m.mark(on, calendar.Resolve(at, m.zone), calendar.Resolve(at.Add(length), m.zone))
+			spans = append(spans, [2]time.Time{calendar.Resolve(at, m.zone), calendar.Resolve(at.Add(length), m.zone)})
 		}
+	}
+	// One ends when the next begins. Where clocks change, they may begin in another order than on the wall.
+	slices.SortStableFunc(spans, func(a, b [2]time.Time) int { return a[0].Compare(b[0]) })
+	for i, span := range spans {
+		end := span[1]
+		if i+1 < len(spans) && spans[i+1][0].After(span[0]) && spans[i+1][0].Before(end) {
+			end = spans[i+1][0]
+		}
+		m.mark(on, span[0], end)
 	}
 }
 
@@ -176,6 +186,9 @@ func randomEvent(random *rand.Rand, year int) manifest.Event {
 	e := manifest.Event{Presentation: "lunch", Priority: random.IntN(4)}
 	hours := func() []calendar.Hours {
 		days := []string{"", "MO-FR", "SA,SU", "FR-MO", "WE"}[random.IntN(5)]
+		if random.IntN(4) == 0 {
+			return []calendar.Hours{{Days: days, From: "00:00", To: "24:00"}}
+		}
 		return []calendar.Hours{{Days: days, From: fmt.Sprintf("%02d:%02d", random.IntN(24), 15*random.IntN(4)), To: fmt.Sprintf("%02d:%02d", random.IntN(24), 15*random.IntN(4))}}
 	}
 	switch random.IntN(4) {
@@ -234,6 +247,9 @@ func TestAtAgreesWithTheModel(t *testing.T) {
 		}
 		if random.IntN(2) == 0 {
 			m.Schedule.Operating = []calendar.Hours{{Days: "MO-FR", From: "07:00", To: "22:30"}, {Days: "SA,SU", From: "22:00", To: "02:30"}}
+			if random.IntN(3) == 0 {
+				m.Schedule.Operating = []calendar.Hours{{Days: "MO-FR", From: "00:00", To: "24:00"}}
+			}
 			m.Schedule.Closed = []string{fmt.Sprintf("%d-12-25", year), fmt.Sprintf("%d-12-26", year)}
 		}
 		t.Run(fmt.Sprint(round, " ", zone, " ", year), func(t *testing.T) {

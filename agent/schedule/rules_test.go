@@ -134,6 +134,36 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// Hours that go on over midnight are one, but a day that is left out is only that day: not all that is joined to it.
+func TestDaysLeftOutOfHoursThatTouch(t *testing.T) {
+	m := programme("", manifest.Event{Presentation: "lunch", Dayparts: []calendar.Hours{{Days: "MO-FR", From: "00:00", To: "24:00"}}, ExDates: []string{"2026-11-25"}})
+	m.Schedule.Operating = []calendar.Hours{{Days: "MO-SA", From: "00:00", To: "24:00"}, {Days: "SU", From: "00:00", To: "02:00"}}
+	m.Schedule.Closed = []string{"2026-11-16", "2026-11-30"} // Mondays
+	s := lookup(t, m)
+	shows(t, s, "2026-11-24T12:00:00Z", "lunch", "2026-11-25T00:00:00Z", "welcome", "2026-11-26T00:00:00Z", "lunch", "2026-11-28T12:00:00Z", "welcome")
+	for _, c := range []struct{ at, since, until, anchor string }{
+		{"2026-11-17T12:00:00Z", "2026-11-17T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-16T00:00:00Z"},
+		{"2026-11-24T12:00:00Z", "2026-11-23T00:00:00Z", "2026-11-25T00:00:00Z", "2026-11-23T00:00:00Z"},
+		{"2026-11-27T12:00:00Z", "2026-11-26T00:00:00Z", "2026-11-28T00:00:00Z", "2026-11-26T00:00:00Z"},
+	} {
+		got := s.At(at(c.at), true)
+		if got.Event != 0 || !got.Since.Equal(at(c.since)) || !got.Until.Equal(at(c.until)) || !got.Anchor.Equal(at(c.anchor)) {
+			t.Errorf("at %s: %+v", c.at, got)
+		}
+	}
+	for moment, standby := range map[string]bool{
+		"2026-11-16T12:00:00Z": true, "2026-11-17T00:00:00Z": false, "2026-11-22T01:59:00Z": false, "2026-11-22T02:00:00Z": true, "2026-11-30T12:00:00Z": true, "2026-12-01T00:00:00Z": false,
+	} {
+		if got := s.At(at(moment), true); got.Standby != standby {
+			t.Errorf("at %s: standby is %t", moment, got.Standby)
+		}
+	}
+	always := lookup(t, programme("", manifest.Event{Presentation: "lunch", Dayparts: []calendar.Hours{{From: "06:00", To: "06:00"}}}))
+	if got := always.At(at("2026-11-24T12:00:00Z"), true); got.Event != 0 || !got.Since.IsZero() || !got.Until.IsZero() {
+		t.Errorf("hours that never end: %+v", got)
+	}
+}
+
 func TestExplain(t *testing.T) {
 	m := programme("",
 		manifest.Event{Presentation: "lunch", Start: "2026-11-23T11:00:00", End: "2026-11-23T12:00:00", Priority: 5},

@@ -103,7 +103,7 @@ func opening(s manifest.Schedule, zone *time.Location) (source, error) {
 	var sources all
 	if week != nil && !week.Always() {
 		// Hours that begin on a closed day and end after its midnight are left out as a whole.
-		sources = append(sources, series{week, zone, calendar.ExceptDays(closed)})
+		sources = append(sources, series{week, zone, calendar.ExceptDays(closed), true})
 	}
 	if len(closed) > 0 {
 		sources = append(sources, closedDays(closed, zone))
@@ -115,7 +115,7 @@ func compile(index int, e manifest.Event, times manifest.Times, zone *time.Locat
 	compiled := &event{index: index, presentation: e.Presentation, priority: e.Priority, share: int64(e.Share)}
 	switch {
 	case times.Rule != nil:
-		compiled.times = append(compiled.times, series{occurrences{times.Rule, times.Length}, times.Location, times.Except})
+		compiled.times = append(compiled.times, series{occurrences{times.Rule, times.Length}, times.Location, times.Except, false})
 	case !times.Start.IsZero() || !times.End.IsZero():
 		span := once{beginning, forever}
 		if !times.Start.IsZero() {
@@ -126,8 +126,8 @@ func compile(index int, e manifest.Event, times manifest.Times, zone *time.Locat
 		}
 		compiled.times = append(compiled.times, span)
 	}
-	if times.Dayparts != nil {
-		compiled.times = append(compiled.times, series{times.Dayparts, zone, times.Except})
+	if times.Dayparts != nil && (!times.Dayparts.Always() || len(e.ExDates) > 0) {
+		compiled.times = append(compiled.times, series{times.Dayparts, zone, times.Except, true})
 	}
 	if i := e.Interrupt; i != nil {
 		compiled.interrupt = &pulse{int64(math.Round(i.Every * 1000)), int64(math.Round(i.Seconds * 1000))}
@@ -156,7 +156,7 @@ func (e *event) anchor(t time.Time) time.Time {
 		count := e.interrupt.count(t)
 		return moment(count*e.interrupt.every - count*e.interrupt.length)
 	}
-	return anchorOf(e.times.at(t).from)
+	return anchorOf(e.at(t).from)
 }
 
 func anchorOf(from time.Time) time.Time {

@@ -127,7 +127,12 @@ type series struct {
 	parts  walled
 	loc    *time.Location
 	except calendar.Exceptions
+	// joins tells that parts that touch are one: hours, and not the occurrences of an event.
+	joins bool
 }
+
+// maxJoined is how many parts are joined in each direction: a year of days. What goes on for longer counts as without a limit.
+const maxJoined = 366
 
 func (s series) at(t time.Time) stretch {
 	next := forever
@@ -139,9 +144,35 @@ func (s series) at(t time.Time) stretch {
 	case !ok:
 		return stretch{false, beginning, next}
 	case t.Before(last.to):
-		return stretch{true, last.from, earlier(last.to, next)}
+		return s.join(stretch{true, last.from, earlier(last.to, next)})
 	}
 	return stretch{false, last.to, next}
+}
+
+// join adds the parts that touch a stretch.
+func (s series) join(on stretch) stretch {
+	if !s.joins {
+		return on
+	}
+	joined := 0
+	for ; joined < maxJoined; joined++ {
+		before, ok := s.last(on.from.Add(-time.Nanosecond))
+		if !ok || before.to.Before(on.from) {
+			break
+		}
+		on.from = before.from
+	}
+	if joined == maxJoined {
+		on.from = beginning
+	}
+	for joined = 0; joined < maxJoined; joined++ {
+		after, ok := s.next(on.to.Add(-time.Nanosecond))
+		if !ok || after.from.After(on.to) {
+			break
+		}
+		on.to = after.to
+	}
+	return on
 }
 
 // last is the part that began last at t.

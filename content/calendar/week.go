@@ -18,13 +18,16 @@ type Hours struct {
 	To   string `json:"to"`
 }
 
-// A Week has the hours of every week. Hours that overlap or touch are one part.
+// A Week has the hours of every week, in parts that each begin on a day of their own: hours that overlap are one part if they begin on the same day,
+// else the first ends where the next begins.
 type Week struct {
-	// parts are in seconds since Monday's midnight, sorted and apart from each other. The last may Reach into the next week.
+	// parts are in seconds since Monday's midnight, sorted, and don't overlap. The last may reach into the next week.
 	parts []part
 }
 
 type part struct{ from, to int }
+
+func (p part) day() int { return p.from / secondsOfDay }
 
 const (
 	secondsOfWeek = 7 * secondsOfDay
@@ -57,31 +60,52 @@ func ParseWeek(hours []Hours) (*Week, error) {
 			parts = append(parts, part{day*secondsOfDay + from, day*secondsOfDay + to})
 		}
 	}
-	return &Week{merge(parts)}, nil
+	return &Week{separate(parts)}, nil
 }
 
-// merge joins parts that overlap or touch, also across the end of the week.
-func merge(parts []part) []part {
+// separate makes parts that don't overlap, also across the end of the week.
+func separate(parts []part) []part {
 	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.from, b.from) })
-	var merged []part
+	var list []part
 	for _, p := range parts {
-		if n := len(merged); n > 0 && p.from <= merged[n-1].to {
-			merged[n-1].to = max(merged[n-1].to, p.to)
-			continue
+		last := len(list) - 1
+		switch {
+		case last < 0 || p.from > list[last].to:
+			list = append(list, p)
+		case p.day() == list[last].day():
+			list[last].to = max(list[last].to, p.to)
+		case p.to > list[last].to:
+			list[last].to = p.from
+			list = append(list, p)
 		}
-		merged = append(merged, p)
 	}
-	for len(merged) > 1 && merged[0].from+secondsOfWeek <= merged[len(merged)-1].to {
-		last := &merged[len(merged)-1]
-		last.to = max(last.to, merged[0].to+secondsOfWeek)
-		merged = merged[1:]
+	for len(list) > 1 {
+		first, last := list[0], &list[len(list)-1]
+		if first.from+secondsOfWeek >= last.to {
+			break
+		}
+		if first.to+secondsOfWeek > last.to {
+			last.to = first.from + secondsOfWeek
+			break
+		}
+		list = list[1:]
 	}
-	return merged
+	return list
 }
 
 // Always tells whether there is no other time.
 func (w *Week) Always() bool {
-	return len(w.parts) == 1 && w.parts[0].to-w.parts[0].from >= secondsOfWeek
+	if len(w.parts) == 0 {
+		return false
+	}
+	end := w.parts[0].from
+	for _, p := range w.parts {
+		if p.from > end {
+			return false
+		}
+		end = p.to
+	}
+	return end >= w.parts[0].from+secondsOfWeek
 }
 
 // Before is the last part that begins at or before a wall time; false if there are no hours.
