@@ -14,6 +14,7 @@ const (
 	typeHello     = "hello"
 	typeStatus    = "status"
 	typeProgramme = "programme"
+	typeNext      = "next"
 	typeIdentify  = "identify"
 	typeReload    = "reload"
 	typeTime      = "time"
@@ -184,6 +185,13 @@ func (p *Player) identifyMessage() identifyMessage {
 }
 
 func (p *Player) programmeMessage() programmeMessage { return messageOf(p.current, p.current.state) }
+
+// nextMessage is what comes on next, and when; there must be such a thing.
+func (p *Player) nextMessage() programmeMessage {
+	m := messageOf(p.current, *p.current.next)
+	m.Type, m.Since = typeNext, optional(p.current.state.Until)
+	return m
+}
 
 // messageOf is what a page is told of a programme at some state of its schedule.
 func messageOf(p *programme, on schedule.State) programmeMessage {

@@ -69,11 +69,11 @@ func (g *page) post(body any) {
 
 // kindOf is the type of a message that can be posted.
 func kindOf(body any) string {
-	switch body.(type) {
+	switch body := body.(type) {
 	case statusMessage:
 		return typeStatus
 	case programmeMessage:
-		return typeProgramme
+		return body.Type
 	case identifyMessage:
 		return typeIdentify
 	case reloadMessage:
@@ -154,6 +154,9 @@ func (p *Player) welcome(g *page) {
 	g.post(p.statusMessage())
 	if p.current != nil {
 		g.post(p.programmeMessage())
+		if p.current.next != nil {
+			g.post(p.nextMessage())
+		}
 	}
 	if time.Now().Before(p.identity.until) {
 		g.post(p.identifyMessage())

@@ -276,6 +276,9 @@ func (p *Player) Tell() {
 		if p.current != nil {
 			page.post(p.programmeMessage())
 		}
+		if p.current != nil && p.current.next != nil {
+			page.post(p.nextMessage())
+		}
 	}
 }
 
@@ -310,7 +313,7 @@ func (p *Player) evaluate() time.Duration {
 	state := p.current.timetable.At(now, trusted)
 	if state != p.current.state {
 		fresh := state.Presentation != p.current.state.Presentation || !state.Anchor.Equal(p.current.state.Anchor)
-		p.current.state = state
+		p.current.state, p.current.next = state, nil
 		switch {
 		case state.Standby:
 			p.log.Info("The operating hours are over; the screen is on standby.", "until", state.Until)
@@ -327,8 +330,21 @@ func (p *Player) evaluate() time.Duration {
 	if state.Until.IsZero() {
 		return atMost
 	}
-	return min(max(state.Until.Sub(now), atLeast), atMost)
+	left := state.Until.Sub(now)
+	if left > ahead {
+		return min(left-ahead, atMost)
+	}
+	if next := p.current.timetable.At(state.Until, trusted); p.current.next == nil || *p.current.next != next {
+		p.current.next = &next
+		for page := range p.open {
+			page.post(p.nextMessage())
+		}
+	}
+	return max(left, atLeast)
 }
+
+// ahead is how long before its time pages are told what comes on next, to be prepared by then.
+const ahead = 15 * time.Second
 
 // Pages is how many pages are open.
 func (p *Player) Pages() int {

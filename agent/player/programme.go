@@ -14,6 +14,7 @@ type programme struct {
 	Programme
 	timetable *schedule.Schedule
 	state     schedule.State
+	next      *schedule.State     // what pages were told to expect after that; nil if nothing
 	failed    map[failedItem]bool // what the log has been told of
 }
 

@@ -126,6 +126,39 @@ func TestTwoScreensInStep(t *testing.T) {
 	}
 }
 
+// A presentation comes on in its frame, not when the agent says so and the page has loaded it; and so does the one before, after it.
+func TestPresentationsChangeOnTheFrame(t *testing.T) {
+	t.Parallel()
+	l := newLibrary()
+	p := start(t, player.Config{Assets: l.open})
+	lunch := []manifest.Item{still(l.picture(t, green), 1), still(l.picture(t, blue), 1)}
+	programme := l.programme("one", still(l.picture(t, red), 3600))
+	programme.Manifest.Presentations["lunch"] = manifest.Presentation{Zones: []manifest.Zone{{ID: "other", W: 100, H: 99, Playlist: lunch}}}
+	ctx := browse(t, p)
+	browsertest.Wait(ctx, t, `document.documentElement.dataset.clock === 'agent'`)
+	begin := time.Now().Add(8 * time.Second).Truncate(time.Second)
+	end := begin.Add(2500 * time.Millisecond)
+	programme.Manifest.Schedule.Events = []manifest.Event{{Presentation: "lunch", Start: begin.Format(time.RFC3339Nano), End: end.Format(time.RFC3339Nano)}}
+	show(t, p, programme)
+	browsertest.Wait(ctx, t, `getComputedStyle(document.querySelector('vitrine-wait')).visibility === 'hidden'`)
+	recording := browsertest.Record(ctx, t)
+	browsertest.Eval[int](ctx, t, `(globalThis.turns = []) && document.addEventListener('shown', ({detail}) =>
+		turns.push([detail.index, performance.timeOrigin + document.timeline.currentTime])) || 0`)
+	browsertest.Wait(ctx, t, `turns.length >= 4`)
+	got := browsertest.Eval[[][2]float64](ctx, t, `turns`)
+	for i, want := range []struct {
+		item float64
+		at   time.Time
+	}{{0, begin}, {1, begin.Add(time.Second)}, {0, begin.Add(2 * time.Second)}, {0, end}} {
+		off := got[i][1] - float64(want.at.UnixMilli())
+		t.Logf("item %v, %.1f ms off", got[i][0], off)
+		if limit := 12 * frameLength; got[i][0] != want.item || off < -frameLength || off > limit {
+			t.Errorf("change %d: item %v, %.1f ms off", i, got[i][0], off)
+		}
+	}
+	onlyColours(t, recording.Stop(), red, green, blue)
+}
+
 // long adds a video of one colour, 25 frames a second.
 func (l *library) long(t testing.TB, length time.Duration) digest.Digest {
 	t.Helper()

@@ -17,6 +17,27 @@ import (
 	"vitrine/content/manifest"
 )
 
+// Pages are told what comes on next before it does, also one that comes only then.
+func TestNextIsAnnounced(t *testing.T) {
+	l := newLibrary()
+	p := start(t, player.Config{Assets: l.open})
+	programme := l.programme("one", still(l.picture(t, red), 10))
+	programme.Manifest.Presentations["lunch"] = programme.Manifest.Presentations["welcome"]
+	begin := time.Now().Add(14 * time.Second).Truncate(time.Second)
+	programme.Manifest.Schedule.Events = []manifest.Event{{Presentation: "lunch", Start: begin.Format(time.RFC3339), End: begin.Add(time.Hour).Format(time.RFC3339)}}
+	early := dial(t, p)
+	show(t, p, programme)
+	for _, c := range []client{early, dial(t, p)} {
+		if on := c.next("programme"); on["presentation"] != "welcome" {
+			t.Errorf("on is %v", on)
+		}
+		next := c.next("next")
+		if at := float64(begin.UnixMilli()); next["presentation"] != "lunch" || next["since"] != at || next["anchor"] != at {
+			t.Errorf("next is %v", next)
+		}
+	}
+}
+
 // A client speaks the page's side of the protocol.
 type client struct {
 	t    *testing.T

@@ -42,6 +42,9 @@ const handlers = {
     screen.show(message);
     plays.resend(); // an agent that has no programme yet can't tell what they are of
   },
+  next(message) {
+    screen.expect(message);
+  },
   identify({name, seconds}) {
     identify.show(name, seconds, status.interfaces, screen.clock.words);
   },

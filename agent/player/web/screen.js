@@ -10,6 +10,7 @@ const EARLY = 100; // zones are turned to a programme so much before it is on, a
 // at once. A zone that is in both stays as it is, and so does an item that is on in both.
 class Screen extends HTMLElement {
   #programme = null; // what was asked for last
+  #later = null; // what is expected after that
   #on = null; // what is on
   #preparing = new AbortController();
   #zones = new Map(); // what is on, by id
@@ -24,25 +25,48 @@ class Screen extends HTMLElement {
 
   // show turns to a programme; one that is on or on its way already is left alone.
   async show(programme) {
-    if (this.#programme && ['generation', 'presentation', 'anchor'].every((key) => this.#programme[key] === programme[key])) return;
+    if (isSame(programme, this.#programme)) return;
+    this.#later = null;
+    this.#preparing.abort();
+    if (isSame(programme, this.#on)) {
+      this.#programme = this.#on; // something else was expected
+      return;
+    }
+    const from = this.#boundary(programme);
+    await this.#follow(programme, () => from);
+  }
+
+  // expect prepares a programme that is on from a moment of the day on, and turns to it then.
+  async expect(programme) {
+    if (isSame(programme, this.#programme)) return;
+    if (this.#programme !== this.#on) {
+      this.#later = programme; // what is on its way comes first
+      return;
+    }
+    await this.#follow(programme, () => this.clock.civil.local(programme.since));
+  }
+
+  // follow prepares a programme, and turns to it at the time that due gives by the browser's clock; undefined for at once.
+  async #follow(programme, due) {
     this.#programme = programme;
     this.#preparing.abort();
     this.#preparing = new AbortController();
     const {signal} = this.#preparing;
     const next = new Map(programme.zones.map((spec) => [spec.id, this.#zoneFor(spec, signal)]));
-    let from = this.#boundary(programme);
+    const early = programme.zones.length > 0 ? EARLY : 0;
+    const left = () => (due() ?? 0) - early - performance.now();
     try {
-      while (!await this.#prepare(programme, next, from)) {
-        await sleep(RETRY, signal);
-        from = undefined;
-      }
+      while (!await this.#prepare(programme, next, left() > 0 ? due() : undefined)) await sleep(RETRY, signal);
       signal.throwIfAborted();
-      if (from !== undefined) await sleep(Math.max(0, from - EARLY - performance.now()), signal);
+      while (left() > 0) await sleep(Math.min(left(), 1000), signal); // the clock may step
     } catch (error) {
       if (signal.aborted) return;
       throw error;
     }
     await this.#turnTo(programme, next);
+    const later = this.#later;
+    this.#later = null;
+    if (later && this.#programme === programme) this.expect(later);
   }
 
   // boundary is when a programme is to take over, by the browser's clock: a new generation of what is on does when the item in the largest
@@ -99,6 +123,10 @@ class Screen extends HTMLElement {
     await Promise.all(settled);
     for (const zone of old) zone.release();
   }
+}
+
+function isSame(a, b) {
+  return a && b && ['generation', 'presentation', 'anchor', 'timeline'].every((key) => a[key] === b[key]);
 }
 
 customElements.define('vitrine-screen', Screen);
