@@ -56,14 +56,14 @@ func (r *relay) run() {
 
 // pass carries one question, and its answer.
 func (r *relay) pass(question []byte, peer net.Addr) {
-	if !r.travel() {
-		return
-	}
-	to, err := net.Dial("udp", r.server)
+	to, err := net.Dial("udp", r.server) // before the way, of which it would make one direction longer
 	if err != nil {
 		return
 	}
 	defer to.Close()
+	if !r.travel() {
+		return
+	}
 	if _, err := to.Write(question); err != nil {
 		return
 	}

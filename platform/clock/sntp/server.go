@@ -64,7 +64,7 @@ func Local() Reference {
 // A Server answers SNTP requests (RFC 4330, section 6). An answer is never longer than the request, and who asks too often gets none, so that it is of no use for attacks
 // by reflection.
 type Server struct {
-	conn      net.PacketConn
+	conn      *net.UDPConn
 	log       *slog.Logger
 	reference func() Reference
 	limits    limits
@@ -83,7 +83,7 @@ func Listen(addr string, reference func() Reference, log *slog.Logger) (*Server,
 	if err != nil {
 		return nil, fmt.Errorf("time service: %w", err)
 	}
-	return &Server{conn: conn, log: log, reference: reference, ready: make(chan struct{})}, nil
+	return &Server{conn: conn.(*net.UDPConn), log: log, reference: reference, ready: make(chan struct{})}, nil
 }
 
 // Addr is the address that the server listens on.
@@ -107,9 +107,12 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stop()
 	close(s.ready)
 	var request [packetSize + 1024]byte
+	stamps := newStamps(s.conn)
 	for {
-		n, peer, err := s.conn.ReadFrom(request[:])
+		n, peer, waited, err := stamps.readFrom(request[:])
 		received := s.reference()
+		// When it came, and not when this process came to it: the difference would be half of the error of who asked.
+		received.Time = received.Time.Add(-waited)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -126,7 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		switch s.limits.judge(peer.(*net.UDPAddr).AddrPort().Addr(), time.Now()) {
+		switch s.limits.judge(peer.Addr(), time.Now()) {
 		case refused:
 			continue
 		case warned:
@@ -134,7 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 		default:
 			putTime(answer[40:], s.reference().Time)
 		}
-		if _, err := s.conn.WriteTo(answer[:], peer); err != nil {
+		if _, err := s.conn.WriteToUDPAddrPort(answer[:], peer); err != nil {
 			s.log.Debug("A time request could not be answered", "peer", peer, "err", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -63,6 +64,26 @@ func (s *stamps) read(b []byte) (int, time.Duration, error) {
 		}
 	}
 	return n, now, nil
+}
+
+// readFrom reads a datagram of anybody, and gives how long it has waited to be read.
+func (s *stamps) readFrom(b []byte) (n int, peer netip.AddrPort, waited time.Duration, err error) {
+	if s.udp == nil {
+		n, peer, err = s.conn.(*net.UDPConn).ReadFromUDPAddrPort(b)
+		return n, peer, 0, err
+	}
+	var oob [128]byte
+	n, oobn, _, peer, err := s.udp.ReadMsgUDPAddrPort(b, oob[:])
+	if err != nil {
+		return n, peer, 0, err
+	}
+	if stamp, ok := stampOf(oob[:oobn]); ok {
+		// Who asked so long ago waits no more: somebody has set the system clock since.
+		if w := time.Since(stamp); w > 0 && w < Timeout {
+			waited = w
+		}
+	}
+	return n, peer, waited, nil
 }
 
 // stampOf finds the kernel's timestamp among the control messages.
