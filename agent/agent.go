@@ -146,6 +146,8 @@ type Agent struct {
 	// up is true while there is a session, and offline is poked when there is none any more, or still none.
 	up      bool
 	offline chan struct{}
+	// begun is poked when a session begins.
+	begun chan struct{}
 	// browserKey is what the page of the browser that this viewer runs was opened with.
 	browserKey string
 	// found has the servers that were found, by endpoint reference.
@@ -186,7 +188,7 @@ func prepare(c Config) *Agent {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
 	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring,
-		found: map[string]foundServer{}, near: map[string]neighbour{}, offline: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
+		found: map[string]foundServer{}, near: map[string]neighbour{}, offline: make(chan struct{}, 1), begun: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
@@ -308,7 +310,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, systemClock{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, serverTime{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	if a.kiosk != nil {
@@ -343,6 +345,10 @@ func (a *Agent) sessionChanged(s protocol.SessionStatus) {
 		}
 	}
 	if s.Up() && fresh {
+		select {
+		case a.begun <- struct{}{}:
+		default:
+		}
 		a.followTime()
 		a.library.Refresh()
 	}

@@ -3,8 +3,11 @@ package agent
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"time"
 
 	"vitrine/agent/protocol"
+	"vitrine/platform/clock"
 	"vitrine/platform/clock/sntp"
 )
 
@@ -28,6 +31,58 @@ func (t timeServer) Run(ctx context.Context) error {
 
 // String names the task.
 func (t timeServer) String() string { return "time service" }
+
+// askAgain is the wait after a server that didn't tell the time.
+const askAgain = time.Minute
+
+// serverTime is the task that asks a server of the site for the time over TLS at the start of a session, while nothing better than the machine's clock is
+// known. Any answer tells it; but where all content is on disk nothing else is asked for, and where no NTP gets through there would be no time.
+type serverTime struct{ *Agent }
+
+// Run asks until ctx ends.
+func (t serverTime) Run(ctx context.Context) error {
+	transport := t.contentTransport()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.begun:
+		}
+		for t.clock.Trust() < clock.TrustServer {
+			if err := t.ask(ctx, transport); err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-t.begun:
+			case <-time.After(askAgain):
+			}
+		}
+	}
+}
+
+// ask asks for the head of the present programme. There may be none: then the fetch of the first one tells the time.
+func (t serverTime) ask(ctx context.Context, transport http.RoundTripper) error {
+	active, ok := t.library.Active()
+	bases := t.contentBases()
+	if !ok || len(bases) == 0 {
+		return nil
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodHead, bases[0]+protocol.PathManifests+active.Generation.Manifest.String(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.log.Debug("The server didn't tell the time", "err", err)
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// String names the task.
+func (t serverTime) String() string { return "time from the server" }
 
 // systemClock is the task that keeps the system's clock with the viewer's, if it is set up.
 type systemClock struct{ *Agent }

@@ -74,10 +74,11 @@ func TestMainJobThroughProxy(t *testing.T) {
 	desk, gate := l.host("a"), l.host("r")
 	const password = "p-4ss.w_rd"
 	through := gate.tinyproxy(password, 7237)
-	viewer, _ := desk.view(s.token(t), `servers = ["10.78.0.1"]
+	settings := `servers = ["10.78.0.1"]
 [network]
-proxy = "http://lobby:`+password+`@10.77.0.254:3128"
-`)
+proxy = "http://lobby:` + password + `@10.77.0.254:3128"
+`
+	viewer, state := desk.view(s.token(t), settings)
 	behind := func(s agent.Status) bool { return connected(s) && s.Session.Proxy == "10.77.0.254:3128" }
 	got := desk.await("playing", func(s agent.Status) bool { return behind(s) && playing(s) })
 	if !strings.HasSuffix(got.Session.Server, ":7237") || !strings.Contains(got.Session.Server, "78") || got.Clock.Trust != "server" {
@@ -95,6 +96,11 @@ proxy = "http://lobby:`+password+`@10.77.0.254:3128"
 		return behind(s) && s.Content.Generation != got.Content.Generation && playing(s)
 	})
 	viewer.mustNotSay(password, base64.StdEncoding.EncodeToString([]byte("lobby:"+password)))
+
+	// With all content on disk, and no NTP, it still has the time from the server.
+	viewer.kill()
+	start(t, desk.prefix(), "vitrine", "run", "--state", state, "--config", written(t, "vitrine.toml", settings))
+	desk.await("told the time", func(s agent.Status) bool { return behind(s) && s.Clock.Trust == "server" })
 }
 
 // What a proxy won't do is told with what to do about it, and the viewer goes on trying.
