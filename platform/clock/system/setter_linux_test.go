@@ -90,6 +90,11 @@ func TestRivals(t *testing.T) {
 		t.Errorf("nobody is there: %q", got)
 	}
 	dir := program("77", "systemd-timesyn")
+	for range skipped {
+		if got := k.Rival(); got != "" {
+			t.Errorf("it isn't looked for yet: %q", got)
+		}
+	}
 	if got := k.Rival(); got != "systemd-timesyncd (process 77)" {
 		t.Errorf("%q", got)
 	}
@@ -120,4 +125,26 @@ func TestMachineAnswers(t *testing.T) {
 	if _, err := unix.Adjtimex(&x); err != nil || x.Tick == 0 {
 		t.Errorf("%+v, %v", x, err)
 	}
+}
+
+// BenchmarkRival looks for programs that keep the clock, as is done every 64 s.
+func BenchmarkRival(b *testing.B) {
+	k := &kernel{proc: "/proc"}
+	names, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		b.Fatal(err)
+	}
+	used := func() time.Duration {
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	before := used()
+	for b.Loop() {
+		k.running()
+	}
+	b.ReportMetric(float64((used()-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64(len(names)), "processes")
 }
