@@ -41,7 +41,7 @@ func TestVMBootsIn1970(t *testing.T) {
 
 	g := plug()
 	g.run("adjtimex -f 6553600") // somebody has left it at 100 ppm
-	g.view("--config /host/vitrine.toml --token-file /host/token --name screen")
+	g.view("/dev/vda", "--config /host/vitrine.toml --token-file /host/token --name screen")
 	if line := g.await("The trust in the clock has changed"); line["to"] != "server" {
 		t.Errorf("without NTP the trust changed to %v", line["to"])
 	}
@@ -57,7 +57,7 @@ func TestVMBootsIn1970(t *testing.T) {
 	server.kill()
 
 	g = plug()
-	g.view("--config /host/vitrine.toml")
+	g.view("/dev/vda", "--config /host/vitrine.toml")
 	again := g.awaitStatus("playing", playing)
 	if again.Clock.Trust != "saved" || again.Content.Generation != first.Content.Generation || connected(again) {
 		t.Errorf("after the power cut: %+v, %+v", again.Clock, again.Content)

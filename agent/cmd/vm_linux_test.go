@@ -133,10 +133,10 @@ func (g *guest) try(command string) (out string, status int) {
 	return out, status
 }
 
-// view starts a viewer, whose state is on the first disk.
-func (g *guest) view(options string) {
+// view starts a viewer, whose state is on a disk, which may have options for mount before it.
+func (g *guest) view(disk, options string) {
 	g.t.Helper()
-	g.run("mkdir -p /state && mount -t ext4 /dev/vda /state")
+	g.run("mkdir -p /state && mount -t ext4 " + disk + " /state")
 	g.run("vitrine run --state /state/vitrine --log-format json --log debug " + options + " 2>/dev/ttyS1 &")
 }
 
