@@ -6,6 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/color"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,4 +152,37 @@ func TestBrowserIsAViewerInChromium(t *testing.T) {
 	browsertest.Open(browser, t, strings.Replace(link, key, strings.Repeat("a", len(key)), 1))
 	awaitWords(t, browser, "This link leads nowhere")
 	running.mustNotSay(key)
+}
+
+// A browser gets the feeds of the programme from the server, which fetches them, and no others.
+func TestFeedsForBrowsers(t *testing.T) {
+	news := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `<rss version="2.0"><channel><title>News</title><item><title>The lift works again</title></item></channel></rss>`)
+	}))
+	defer news.Close()
+	s := newSite(t)
+	layout := fmt.Sprintf(`{"presentations": {"news": {"zones": [{"id": "main", "w": 100, "h": 100, "playlist": [{"type": "feed", "url": %q, "seconds": 20}]}]}}, "schedule": {"default": "news"}}`, news.URL)
+	if err := os.WriteFile(filepath.Join(s.media, "programme.json"), []byte(layout), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.serve(t, "127.0.0.1:0", "--view-http", "127.0.0.1:0")
+	link, _ := linkOf(t, s, "tv")
+	ask := func(feed string) (int, string) {
+		resp, err := http.Get(link + "v1/feed?" + url.Values{"url": {feed}}.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	if status, body := ask(news.URL); status != 200 || !strings.Contains(body, "The lift works again") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, _ := ask(news.URL + "/other"); status != 404 {
+		t.Errorf("a feed of no programme: %d", status)
+	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -32,16 +33,30 @@ const (
 	maxEndedLinks = 16
 )
 
+// A Remote looks at other web servers, for browsers: their feeds are fetched and kept here, and they are told which web pages can be shown.
+type Remote struct {
+	// Run fetches feeds until ctx ends, those that Want was last told.
+	Run  func(ctx context.Context) error
+	Want func(urls []string)
+	// Feed and Reachable are the player's (player.Config).
+	Feed      func(ctx context.Context, url string) (any, error)
+	Reachable func(ctx context.Context, url string) error
+}
+
 // newView makes what serves browsers on open ports.
 func (s *Server) newView(door *view.Door) *view.View {
-	return view.New(door, view.Config{
+	c := view.Config{
 		Issue: s.site.browserCertificate, CA: s.site.ca.Raw, Site: s.site.Name(), Version: s.config.Version,
 		Links:  s.site.links,
 		Assets: s.browserAsset,
 		Played: s.browserPlayed,
 		Failed: s.browserFailed,
 		Log:    s.log,
-	})
+	}
+	if r := s.config.Remote; r != nil {
+		c.Feed, c.Reachable = r.Feed, r.Reachable
+	}
+	return view.New(door, c)
 }
 
 // browserAsset opens an asset for browsers. What is not in the media folder any more, as it is in the programme, isn't there.
@@ -71,6 +86,15 @@ func (s *Server) showBrowsers() {
 	if err != nil {
 		s.log.Error("The programme's manifest can't be read, so that browsers can't be shown it", "err", err)
 		return
+	}
+	if s.config.Remote != nil {
+		var feeds []string
+		for item := range m.Items() {
+			if item.Type == manifest.Feed && !slices.Contains(feeds, item.URL) {
+				feeds = append(feeds, item.URL)
+			}
+		}
+		s.config.Remote.Want(feeds)
 	}
 	s.view.Show(player.Programme{Generation: out.Manifest.Digest, Manifest: m})
 }

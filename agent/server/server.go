@@ -58,6 +58,8 @@ type Config struct {
 	Seconds float64
 	// Browsers says whether and how browsers are viewers.
 	Browsers view.Ports
+	// Remote is for what programmes show of other web servers to browsers; nil without.
+	Remote *Remote
 	// Version is the program's.
 	Version string
 	// Log gets what happens; nil means nothing.
@@ -194,6 +196,9 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.publishLoop(ctx) })
 	if s.view != nil {
 		group.Go(func() error { return s.view.Run(ctx) })
+		if s.config.Remote != nil {
+			group.Go(func() error { return s.config.Remote.Run(ctx) })
+		}
 	}
 	group.Go(func() error { return target.Run(ctx) })
 	group.Go(func() error {

@@ -2,8 +2,11 @@ package vitrineserver
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"vitrine/agent/cli"
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
+	"vitrine/agent/remote"
 	"vitrine/agent/server"
 	"vitrine/agent/server/view"
 )
@@ -81,6 +85,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	c.State, c.Log, c.Version = *state, log, env.Version
+	c.Remote = remoteOf(*state, log)
 	// Thousands of viewers that say nothing are memory that stays: the garbage collector may work twice as often for less of it.
 	debug.SetGCPercent(50)
 	s, err := server.New(c)
@@ -147,4 +152,14 @@ func browsers(p view.Ports) error {
 		return cli.Usagef("--view-plain is for --view-http, which is missing")
 	}
 	return nil
+}
+
+// remoteOf looks at other web servers for browsers, as a device does for itself, by way of the proxy that the environment names.
+func remoteOf(state string, log *slog.Logger) *server.Remote {
+	feeds := remote.NewFeeds(filepath.Join(state, "feeds"), http.DefaultTransport, time.Now, log)
+	return &server.Remote{
+		Run: feeds.Run, Want: feeds.Want,
+		Feed:      func(ctx context.Context, url string) (any, error) { return feeds.Get(ctx, url) },
+		Reachable: func(ctx context.Context, url string) error { return remote.Reachable(ctx, http.DefaultTransport, url) },
+	}
 }

@@ -49,9 +49,10 @@ func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
 func (v *View) newScreen(id string) *screen {
 	s := &screen{id: id, unlink: func() {}}
 	s.player = player.New(player.Config{
-		Assets: v.cfg.Assets,
-		Guard:  v.guard,
-		Files:  pageFiles,
+		Assets:    v.cfg.Assets,
+		Guard:     v.guard,
+		Files:     pageFiles,
+		Reachable: v.cfg.Reachable, Feed: v.cfg.Feed,
 		Played: func(p player.Play) error { return v.cfg.Played(id, p) },
 		Failed: func(f player.Failure) { v.cfg.Failed(id, f) },
 		Log:    slog.New(warnings{v.log.With("viewer", id).Handler()}),

@@ -89,6 +89,9 @@ type Config struct {
 	Links func() ([]Link, error)
 	// Assets opens an asset of a programme. An error that is fs.ErrNotExist says that it isn't there.
 	Assets func(digest.Digest) (io.ReadSeekCloser, error)
+	// Reachable and Feed are the player's (player.Config); nil for what there isn't.
+	Reachable func(ctx context.Context, url string) error
+	Feed      func(ctx context.Context, url string) (any, error)
 	// Played keeps what a browser has shown, and Failed is told what it can't.
 	Played func(viewer string, p player.Play) error
 	Failed func(viewer string, f player.Failure)
