@@ -60,12 +60,18 @@ func find(t testing.TB) string {
 // allowed strings.
 func New(t testing.TB, allowed ...string) context.Context {
 	t.Helper()
-	return Trusting(t, "", allowed...)
+	return NewWith(t, nil, allowed...)
 }
 
 // Trusting is New with a browser that believes certificates whose chain has a public key, given as the base64 of its SHA-256, as if the
 // person before it had installed that CA. Unlike a certificate that is merely put up with, it is good for service workers.
 func Trusting(t testing.TB, key string, allowed ...string) context.Context {
+	t.Helper()
+	return NewWith(t, []string{"ignore-certificate-errors-spki-list=" + key}, allowed...)
+}
+
+// NewWith is New with further options of the command line, such as "name" or "name=value".
+func NewWith(t testing.TB, flags []string, allowed ...string) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(find(t)),
@@ -74,8 +80,13 @@ func Trusting(t testing.TB, key string, allowed ...string) context.Context {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
 	)
-	if key != "" {
-		options = append(options, chromedp.Flag("ignore-certificate-errors-spki-list", key))
+	for _, flag := range flags {
+		name, value, found := strings.Cut(flag, "=")
+		if found {
+			options = append(options, chromedp.Flag(name, value))
+		} else {
+			options = append(options, chromedp.Flag(name, true))
+		}
 	}
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox)

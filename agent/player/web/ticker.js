@@ -1,6 +1,7 @@
 const SPEED = 8; // percent of the zone's width per second
 const FRAME = 60; // per second; whole pixels a frame make the letters stand still in themselves
-const LOOK = 5000; // milliseconds between two looks whether the line is where it should be
+const LOOK = 1000; // milliseconds between two looks whether the line is where it should be
+const SLOWLY = 4000; // milliseconds in which it is brought back
 const FAR = 250; // milliseconds that are jumped, and not made up for
 
 // ticker runs a text through the zone, from right to left. Where it is is a function of the agent's time.
@@ -59,5 +60,5 @@ function hold(run, clock) {
   if (off > duration / 2) off -= duration;
   if (off < -duration / 2) off += duration;
   if (Math.abs(off) > FAR) run.currentTime = ((clock.now() % duration) + duration) % duration;
-  else run.updatePlaybackRate(1 + off / LOOK);
+  else run.updatePlaybackRate(1 + off / SLOWLY);
 }
