@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"vitrine/agent/player"
@@ -93,6 +94,9 @@ func (a *Agent) showState() {
 	a.mu.Unlock()
 	state := player.State{Name: a.name(), State: s.State, Message: text, Version: a.config.Version, Code: code}
 	state.Interfaces = a.interfaces()
+	if !s.Up() && !slices.ContainsFunc(state.Interfaces, func(i player.Interface) bool { return len(i.Addresses) > 0 }) {
+		state.Message = "This machine has no address on any network. Is the cable plugged in, and does the network give addresses (DHCP)?"
+	}
 	a.player.SetState(state)
 }
 

@@ -395,7 +395,7 @@ func TestOverlays(t *testing.T) {
 	p := start(t, player.Config{Assets: l.open})
 	p.SetState(player.State{Name: "Lobby north", State: protocol.StateSearching, Message: "Looking for a server", Interfaces: []player.Interface{{Name: "eth0", MAC: "02:00:00:00:00:07", Addresses: []string{"192.0.2.7"}}}, Version: "1.2.3"})
 	ctx := browse(t, p)
-	browsertest.Wait(ctx, t, `['Searching', 'Lobby north', 'Looking for a server', '192.0.2.7', '1.2.3'].every((s) => document.querySelector('vitrine-wait').innerText.toLowerCase().includes(s.toLowerCase()))`)
+	browsertest.Wait(ctx, t, `['Searching', 'Lobby north', 'Looking for a server', '192.0.2.7', '02:00:00:00:00:07', '1.2.3'].every((s) => document.querySelector('vitrine-wait').innerText.toLowerCase().includes(s.toLowerCase()))`)
 	if cursor := browsertest.Eval[string](ctx, t, `getComputedStyle(document.body).cursor`); cursor != "none" {
 		t.Errorf("the cursor is %s", cursor)
 	}
@@ -405,11 +405,12 @@ func TestOverlays(t *testing.T) {
 	show(t, p, l.programme("one", still(l.picture(t, red), 3600)))
 	see(ctx, t, red)
 	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-mark').hidden`)
-	p.SetState(player.State{Name: "Lobby north", State: protocol.StateConnected})
+	p.SetState(player.State{Name: "Lobby north", State: protocol.StateConnected, Interfaces: []player.Interface{{Name: "eth0", MAC: "02:00:00:00:00:07", Addresses: []string{"192.0.2.8"}}}})
 	browsertest.Wait(ctx, t, `document.querySelector('vitrine-mark').hidden`)
 
 	p.Identify("", 2*time.Second)
-	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-identify').hidden && document.querySelector('vitrine-identify h1').textContent === 'Lobby north'`)
+	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-identify').hidden && document.querySelector('vitrine-identify h1').textContent === 'Lobby north' &&
+		['192.0.2.8', '02:00:00:00:00:07'].every((s) => document.querySelector('vitrine-identify').innerText.includes(s))`)
 	browsertest.Wait(ctx, t, `document.querySelector('vitrine-identify').hidden`)
 	see(ctx, t, red)
 }

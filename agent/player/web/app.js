@@ -72,6 +72,7 @@ function renew() {
 socket.addEventListener('message', ({detail}) => handlers[detail.type]?.(detail));
 socket.addEventListener('lost', () => {
   page.connection = 'lost';
+  wait.lost();
   corner();
 });
 screen.addEventListener('shown', ({detail}) => {

@@ -29,6 +29,14 @@ class Wait extends HTMLElement {
     svg.querySelector('path').setAttribute('d', dark.join(''));
   }
 
+  // lost says that the agent is gone.
+  lost() {
+    this.dataset.connected = false;
+    this.#put('state', 'No viewer');
+    this.#put('message', 'The viewer program on this device doesn\'t answer. It is started again by itself; if this stays, restart the device.');
+    this.querySelector('.pairing').hidden = true;
+  }
+
   // over makes room for the programme.
   over() {
     this.dataset.state = 'over';
@@ -43,12 +51,17 @@ class Wait extends HTMLElement {
 function where(list, interfaces) {
   list.replaceChildren(...(interfaces ?? []).map(({name, mac, addresses}) => {
     const row = document.createElement('li');
-    const [label, main] = ['span', 'strong'].map((tag) => document.createElement(tag));
-    label.textContent = [name, mac].filter(Boolean).join(' · ');
-    main.textContent = addresses?.length > 0 ? addresses.join(', ') : 'no address';
-    row.append(main, label);
+    row.dataset.address = addresses?.length > 0 ? 'some' : 'none';
+    for (const address of addresses?.length > 0 ? addresses : ['no address']) row.append(line('strong', address));
+    row.append(line('span', [name, mac].filter(Boolean).join(' · ')));
     return row;
   }));
+}
+
+function line(tag, text) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  return element;
 }
 
 // A <vitrine-identify> shows the viewer's name so large that it can be read across a hall.
