@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"vitrine/agent/config"
+	"vitrine/agent/health"
 	"vitrine/agent/identity"
 	"vitrine/agent/kiosk"
 	"vitrine/agent/player"
@@ -68,6 +69,11 @@ type Config struct {
 	Clock config.Clock
 	// Kiosk says which browser is kept on the screen; a zero one says none.
 	Kiosk config.Kiosk
+	// Health says what is done about a screen that doesn't show the right thing.
+	Health Health
+	// Alive feeds the watchdog of whatever has started the agent, which wants that at least every AliveEvery; nil if there is none.
+	Alive      func()
+	AliveEvery time.Duration
 	// Scratch is a folder for what needn't outlive this machine's next start, in memory if possible; empty means in State.
 	Scratch string
 	// Page is the loopback "host:port" of the player page.
@@ -148,6 +154,8 @@ type Agent struct {
 	offline chan struct{}
 	// begun is poked when a session begins.
 	begun chan struct{}
+	// limits are those of the watch over the screen; zero but in tests.
+	limits health.Limits
 	// browserKey is what the page of the browser that this viewer runs was opened with.
 	browserKey string
 	// found has the servers that were found, by endpoint reference.
@@ -313,6 +321,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, serverTime{a}, systemClock{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
+	tasks.Go(func() { supervise(ctx, screenWatch{a}, a.log) })
 	if a.kiosk != nil {
 		tasks.Go(func() { supervise(ctx, a.kiosk, a.log) })
 	}

@@ -25,6 +25,8 @@ const (
 	faultPlays = "plays"
 	// faultBrowser is that the browser on the screen can't be run.
 	faultBrowser = "browser"
+	// faultScreen is that the screen doesn't show what it should, and faultWatchdog that the hardware watchdog can't be fed.
+	faultScreen, faultWatchdog = "screen", "watchdog"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
 	// faultCloned is that another machine uses this viewer's identity.

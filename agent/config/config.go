@@ -44,6 +44,7 @@ type file struct {
 	Screen  screen  `toml:"screen"`
 	Clock   clock   `toml:"clock"`
 	Kiosk   kiosk   `toml:"kiosk"`
+	Health  health  `toml:"health"`
 }
 
 type line struct {
@@ -97,6 +98,8 @@ type Config struct {
 	Clock Clock
 	// Kiosk says which browser is kept on the screen.
 	Kiosk Kiosk
+	// Health says what is done about a screen that doesn't show the right thing.
+	Health Health
 }
 
 // Session says how the session is kept. 0 leaves a choice to the agent.
@@ -211,6 +214,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Kiosk, err = f.Kiosk.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Health, err = f.Health.check(); err != nil {
 		return Config{}, err
 	}
 	c.Wake, err = f.Wake.check()

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,11 @@ type Kiosk struct {
 	User string
 	// Memory is how much of the machine's memory it may use.
 	Memory Amount
+}
+
+// Told tells whether the browser is given the page's address. A command may have one of its own, and show whatever it likes.
+func (k Kiosk) Told() bool {
+	return len(k.Command) == 0 || slices.ContainsFunc(slices.Concat(k.Command, k.Arguments), func(word string) bool { return strings.Contains(word, "{url}") })
 }
 
 // leastMemory is the lowest limit, in bytes: no browser shows anything with less, and it would be started again for ever.

@@ -36,3 +36,28 @@ func TestKiosk(t *testing.T) {
 		}
 	}
 }
+
+func TestTold(t *testing.T) {
+	for want, all := range map[bool][]config.Kiosk{
+		true:  {{Browser: "auto"}, {Command: []string{"cage", "cog", "{url}"}}, {Command: []string{"x"}, Arguments: []string{"--app={url}"}}},
+		false: {{Command: []string{"chromium", "http://127.0.0.1:7238/"}}},
+	} {
+		for _, k := range all {
+			if k.Told() != want {
+				t.Errorf("%+v: %v", k, !want)
+			}
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	c, err := config.Parse([]byte("[health]\nhardest = \"agent\"\nwatchdog = \"/dev/watchdog0\"\n"))
+	if want := (config.Health{Hardest: "agent", Watchdog: "/dev/watchdog0"}); err != nil || c.Health != want {
+		t.Errorf("%+v, %v", c.Health, err)
+	}
+	for text, want := range map[string]string{`hardest = "explode"`: "health.hardest", `watchdog = "watchdog"`: "health.watchdog"} {
+		if _, err := config.Parse([]byte("[health]\n" + text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

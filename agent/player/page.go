@@ -28,15 +28,16 @@ const (
 // A page is one open WebSocket. Messages to it wait in an outbox with one place for each type, so that a slow page costs nothing
 // and, when it is ready again, gets what is true then and not what was true before.
 type page struct {
-	number int // among all that were ever open
-	conn   *websocket.Conn
-	key    string // by which it was opened
-	opened time.Time
-	shown  map[string]report // by zone; guarded by Player.mu, like the rest of these
-	clock  PageClock
-	heard  time.Time
-	pulse  pulse
-	kept   string // why the page can't be loaded again without whoever serves it
+	number  int // among all that were ever open
+	conn    *websocket.Conn
+	key     string // by which it was opened
+	opened  time.Time
+	shown   map[string]report // by zone; guarded by Player.mu, like the rest of these
+	clock   PageClock
+	heard   time.Time
+	pulse   pulse
+	changes int64
+	kept    string // why the page can't be loaded again without whoever serves it
 
 	mu     sync.Mutex
 	outbox []message
@@ -259,6 +260,9 @@ func (p *Player) noteShown(g *page, m pageMessage) {
 	now := p.cfg.Now().UTC()
 	if playing.Since.After(now.Add(time.Second)) || playing.Since.Before(now.Add(-24*time.Hour)) {
 		playing.Since = now
+	}
+	if before := g.shown[m.Zone]; before.Generation != playing.Generation || before.Presentation != playing.Presentation || before.Item != playing.Item {
+		g.changes++
 	}
 	g.shown[m.Zone] = report{playing, time.Now()}
 }

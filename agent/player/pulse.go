@@ -24,6 +24,8 @@ type Page struct {
 	Visible       bool
 	Frames, Drawn int64
 	Moved         time.Duration
+	// Changes is how often it has said that something else is on.
+	Changes int64
 	// Shown is what it shows, by zone. What it shows may be of a programme that isn't on any more.
 	Shown map[string]Playing
 }
@@ -35,7 +37,7 @@ func (p *Player) OpenPages() []Page {
 	var all []Page
 	for g := range p.open {
 		page := Page{
-			Key: g.key, Opened: g.opened, Heard: g.heard, Visible: g.pulse.Visible, Frames: g.pulse.Frames, Drawn: g.pulse.Drawn,
+			Key: g.key, Opened: g.opened, Heard: g.heard, Visible: g.pulse.Visible, Frames: g.pulse.Frames, Drawn: g.pulse.Drawn, Changes: g.changes,
 			Moved: time.Duration(g.pulse.Moved) * time.Millisecond, Shown: map[string]Playing{},
 		}
 		for zone, r := range g.shown {

@@ -38,3 +38,14 @@ func TestMessages(t *testing.T) {
 		t.Error("a message to nobody was sent")
 	}
 }
+
+func TestWatchdogInterval(t *testing.T) {
+	for _, c := range []struct {
+		usec, pid string
+		want      time.Duration
+	}{{"60000000", "42", time.Minute}, {"500000", "", 500 * time.Millisecond}, {"60000000", "43", 0}, {"", "42", 0}, {"0", "", 0}, {"-1", "", 0}, {"x", "", 0}, {"9223372036854775807", "", 0}} {
+		if got := notify.WatchdogInterval(c.usec, c.pid, 42); got != c.want {
+			t.Errorf("%q for %q: %v, want %v", c.usec, c.pid, got, c.want)
+		}
+	}
+}

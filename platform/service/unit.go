@@ -65,6 +65,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=notify
+WatchdogSec=60
 ExecStart=%s
 ExecReload=kill -HUP $MAINPID
 Restart=always

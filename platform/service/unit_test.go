@@ -50,7 +50,7 @@ func TestSystemdUnit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			unit := systemdUnit(c.config)
-			always := []string{"Type=notify\n", `ExecStart="/usr/bin/true" "run" "--name" "100 %% \"a\" $$b \x7b\x7bc}}"` + "\n", "Restart=always\n", "RestartSec=2\n",
+			always := []string{"Type=notify\n", "WatchdogSec=60\n", `ExecStart="/usr/bin/true" "run" "--name" "100 %% \"a\" $$b \x7b\x7bc}}"` + "\n", "Restart=always\n", "RestartSec=2\n",
 				"StartLimitIntervalSec=0\n", "After=network.target\n", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE", "WantedBy=multi-user.target\n", `ReadWritePaths="-/etc/vitrine-test"` + "\n"}
 			for _, want := range append(always, c.want...) {
 				if !strings.Contains(unit, want) {

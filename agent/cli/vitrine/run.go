@@ -280,7 +280,7 @@ func agentConfig(c config.Config, file string) agent.Config {
 		File: file,
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
 		Location: c.Location, Labels: c.Labels, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
-		Kiosk: c.Kiosk,
+		Kiosk: c.Kiosk, Health: agent.HealthOf(c.Health),
 	}
 }
 
@@ -295,6 +295,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, file string, log *s
 	settings := agentConfig(c, file)
 	settings.Restart, settings.StartAnew = restart, func() { stop(errStartAnew) }
 	settings.Scratch = os.Getenv("RUNTIME_DIRECTORY")
+	settings.Alive, settings.AliveEvery = watchdog(log)
 	settings.Version, settings.Build, settings.Progress, settings.Log = env.Version, env.Build, p.update, log
 	a, err := agent.New(settings)
 	if err != nil {
@@ -332,6 +333,19 @@ var errStartAnew = errors.New("the viewer starts anew with other settings")
 
 // errRestart ends the program with an error, on which every service manager starts it again.
 var errRestart = errors.New("the server wants this viewer to be started again")
+
+// watchdog is how to feed that of systemd, and how often it wants that (sd_watchdog_enabled(3)); nil if there is none for this process.
+func watchdog(log *slog.Logger) (alive func(), every time.Duration) {
+	every = notify.WatchdogInterval(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"), os.Getpid())
+	if every == 0 {
+		return nil, 0
+	}
+	return func() {
+		if err := notify.Alive(os.Getenv("NOTIFY_SOCKET")); err != nil {
+			log.Warn("The service manager can't be told that the viewer is well", "err", err)
+		}
+	}, every
+}
 
 // progress shows how far the fetch of a programme is: as a bar on a terminal, elsewhere as a line now and then.
 type progress struct {
