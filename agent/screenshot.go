@@ -18,8 +18,8 @@ const (
 
 // A Screenshot is a picture of what is on the screen, as the control socket gives it.
 type Screenshot struct {
-	// JPEG are the bytes of the picture.
-	JPEG []byte `json:"jpeg"`
+	// Picture is a JPEG, or a PNG where that can't be had.
+	Picture []byte `json:"picture"`
 }
 
 // picture takes a picture of what is on the screen.

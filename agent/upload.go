@@ -17,8 +17,16 @@ func (a *Agent) upload(ctx context.Context, kind protocol.Upload, data []byte) (
 	e, _ := a.identity.Enrolment()
 	id = protocol.NewULID(a.clock.Now())
 	return id, a.overHTTPS(a.session.Status().Server, func(addr string) error {
-		return a.put(ctx, protocol.ContentURL(addr, kind.Path(e.Viewer, id)), kind.Type, data)
+		return a.put(ctx, protocol.ContentURL(addr, kind.Path(e.Viewer, id)), mediaType(kind, data), data)
 	})
+}
+
+// mediaType is that of an upload: a picture may be of another one than usual.
+func mediaType(kind protocol.Upload, data []byte) string {
+	if found := http.DetectContentType(data); kind.Lossless != "" && found == kind.Lossless {
+		return found
+	}
+	return kind.Type
 }
 
 // put makes the request to a server of the site, and nowhere else: redirects aren't followed.

@@ -1,9 +1,18 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 )
+
+// PictureExtension is what the name of a picture's file ends in.
+func PictureExtension(data []byte) string {
+	if bytes.HasPrefix(data, []byte("\x89PNG")) {
+		return ".png"
+	}
+	return ".jpg"
+}
 
 // WritePicture writes a picture to a file and says so, or, if that is "-", to the standard output.
 func WritePicture(env Env, file string, data []byte, asJSON bool) error {

@@ -57,6 +57,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"logs", "--lines", "3"}, "The server commands: logs", false},
 		{[]string{"logs", "--lines", "0"}, "args.lines: 0 is out of range", true},
 		{[]string{"restart-player"}, "no browser shows the page", true},
+		{[]string{"screenshot"}, "runs no browser of its own", true},
 		{[]string{"restart-agent"}, "wasn't started as a service", true},
 		{[]string{"standby"}, "can't switch a display off", true},
 		{[]string{"rollback"}, "no earlier programme on this disk", true},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image/color"
 	"image/jpeg"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"vitrine/agent"
 )
@@ -145,4 +147,33 @@ func processesOf(t *testing.T, text string) (pids []int) {
 		pids = append(pids, pid)
 	}
 	return pids
+}
+
+// A viewer whose service manager has a watchdog feeds it, as often as that wants.
+func TestWatchdog(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "notify")
+	manager, err := net.ListenPacket("unixgram", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	start(t, []string{"env", "NOTIFY_SOCKET=" + socket, "WATCHDOG_USEC=600000"}, "vitrine", "run", "--state", t.TempDir(), "--page", "127.0.0.1:0", "--wake-ports", "17039")
+	if err := manager.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	var last time.Time
+	for fed, b := 0, make([]byte, 64); fed < 5; {
+		n, _, err := manager.ReadFrom(b)
+		if err != nil {
+			t.Fatalf("after %d times: %v", fed, err)
+		}
+		if string(b[:n]) != "WATCHDOG=1" {
+			continue
+		}
+		if since := time.Since(last); fed > 0 && since > 600*time.Millisecond {
+			t.Errorf("fed after %v", since)
+		}
+		last = time.Now()
+		fed++
+	}
 }

@@ -260,7 +260,7 @@ func (s site) token(t testing.TB) string {
 }
 
 // view starts a viewer with a page on a free port, and gives the page's address. token is a file, or empty.
-func view(t *testing.T, state, token string, more ...string) (p *process, page string) {
+func view(t testing.TB, state, token string, more ...string) (p *process, page string) {
 	t.Helper()
 	args := append([]string{"run", "--state", state, "--name", "screen", "--page", "127.0.0.1:0", "--wake-ports", "17009"}, more...)
 	if token != "" {
@@ -274,7 +274,7 @@ func view(t *testing.T, state, token string, more ...string) (p *process, page s
 }
 
 // status asks a viewer how it does.
-func status(t *testing.T, page string) agent.Status {
+func status(t testing.TB, page string) agent.Status {
 	t.Helper()
 	resp, err := http.Get("http://" + page + "/v1/status")
 	if err != nil {
@@ -289,7 +289,7 @@ func status(t *testing.T, page string) agent.Status {
 }
 
 // awaitStatus waits until a viewer's status is as wanted.
-func awaitStatus(t *testing.T, page, what string, ok func(agent.Status) bool) agent.Status {
+func awaitStatus(t testing.TB, page, what string, ok func(agent.Status) bool) agent.Status {
 	t.Helper()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()

@@ -3,6 +3,7 @@ package kiosk
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image/jpeg"
 	"net/http"
 	"net/http/httptest"
@@ -218,14 +219,51 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// A real browser shows the page, is pictured, and comes back after its page crashes and after it is killed.
-func TestChromium(t *testing.T) {
+// chromiumConfig is that of a kiosk with a real browser, without a screen.
+func chromiumConfig(t *testing.T, url string) Config {
+	t.Helper()
 	if _, err := exec.LookPath("chromium"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("chromium isn't installed")
 		}
 		t.Skip("chromium isn't installed")
 	}
+	profile, err := os.MkdirTemp("", "vitrine-kiosk") // t.TempDir is root's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(profile) })
+	c := Config{Browser: "chromium", Arguments: []string{"--headless", "--disable-gpu"}, Profile: profile, URL: func() string { return url }, Ready: ready}
+	if os.Geteuid() == 0 {
+		c.User = "nobody"
+		c.Arguments = append(c.Arguments, "--no-sandbox") // in a container there may be no user namespaces
+	}
+	return c
+}
+
+// A real browser that needs more memory than it may have is started again, with what it needed.
+func TestChromiumMemory(t *testing.T) {
+	c := chromiumConfig(t, "data:text/html,<body>page")
+	c.MemoryLimit = 40 << 20
+	whys := make(chan string, 10)
+	c.Restarted = func(why string) { whys <- why }
+	k := New(c)
+	k.look = time.Second
+	start(t, k)
+	var used int
+	select {
+	case why := <-whys:
+		if _, err := fmt.Sscanf(why, "it used %d MiB of memory, and may use 40", &used); err != nil || used < 60 {
+			t.Errorf("restarted because %s: %v", why, err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it may use what it likes")
+	}
+	await(t, "started again", func() bool { return k.Status().Starts == 2 })
+}
+
+// A real browser shows the page, is pictured, and comes back after its page crashes and after it is killed.
+func TestChromium(t *testing.T) {
 	var visits atomic.Int64
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
@@ -237,14 +275,7 @@ func TestChromium(t *testing.T) {
 		_, _ = w.Write([]byte(`<!doctype html><title>page</title><style>body { background: #00c800; }</style>`))
 	}))
 	defer page.Close()
-	profile := filepath.Join(os.TempDir(), "vitrine-kiosk-"+strconv.Itoa(os.Getpid())) // t.TempDir is root's own
-	t.Cleanup(func() { os.RemoveAll(profile) })
-	config := Config{Browser: "chromium", Arguments: []string{"--headless", "--disable-gpu"}, Profile: profile, URL: func() string { return page.URL + "/" }, Ready: ready}
-	if os.Geteuid() == 0 {
-		config.User = "nobody"
-		config.Arguments = append(config.Arguments, "--no-sandbox") // in a container there may be no user namespaces
-	}
-	k := New(config)
+	k := New(chromiumConfig(t, page.URL+"/"))
 	start(t, k)
 	await(t, "shown", func() bool { return visits.Load() == 1 })
 	picture := func() (data []byte) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 const pictureTimeout = 10 * time.Second
 
 // Screenshot is a picture of what is on the screen, as JPEG, at most so many pixels wide, in a quality from 1 to 100. Chromium is asked for what it
-// shows; with other browsers it is grim that takes it, from a Wayland display.
+// shows; with other browsers it is grim that takes it, from a Wayland display, as PNG if it was built without JPEG.
 func (k *Kiosk) Screenshot(ctx context.Context, width, quality int) (picture []byte, err error) {
 	k.mu.Lock()
 	l := k.life
@@ -47,20 +48,24 @@ func (k *Kiosk) grim(ctx context.Context, width, quality int) ([]byte, error) {
 	if _, err := exec.LookPath("grim"); err != nil {
 		return nil, errors.New("this browser takes no pictures of itself, and grim isn't installed, which would")
 	}
-	picture, err := k.runGrim(ctx, quality)
+	format := []string{"-t", "jpeg", "-q", strconv.Itoa(quality)}
+	picture, err := k.runGrim(ctx, format...)
+	if err != nil && strings.Contains(err.Error(), "jpeg support disabled") { // as in Debian's
+		format = []string{"-t", "png", "-l", "9"}
+		picture, err = k.runGrim(ctx, format...)
+	}
 	if err != nil {
 		return nil, err
 	}
-	is, err := jpegWidth(picture)
+	is, err := pictureWidth(picture)
 	if err != nil || is <= width {
 		return picture, err
 	}
-	return k.runGrim(ctx, quality, "-s", fmt.Sprintf("%.4f", float64(width)/float64(is)))
+	return k.runGrim(ctx, append(format, "-s", fmt.Sprintf("%.4f", float64(width)/float64(is)))...)
 }
 
-func (k *Kiosk) runGrim(ctx context.Context, quality int, more ...string) ([]byte, error) {
-	args := append([]string{"-t", "jpeg", "-q", strconv.Itoa(quality)}, more...)
-	c := child.Command(ctx, "grim", append(args, "-")...)
+func (k *Kiosk) runGrim(ctx context.Context, args ...string) ([]byte, error) {
+	c := child.Command(ctx, "grim", append(slices.Clone(args), "-")...)
 	c.Env, c.Dir = k.environment(), "/"
 	user, err := k.user()
 	if err != nil {
@@ -79,8 +84,12 @@ func (k *Kiosk) runGrim(ctx context.Context, quality int, more ...string) ([]byt
 	return picture.Bytes(), nil
 }
 
-// jpegWidth reads how wide a JPEG is from its frame header (ITU-T T.81, B.2.2), without the code for the rest of it.
-func jpegWidth(data []byte) (int, error) {
+// pictureWidth reads how wide a picture is, without the code for the rest of it: of a PNG from its first chunk (RFC 2083, section 4.1.1), of a JPEG from its
+// frame header (ITU-T T.81, B.2.2).
+func pictureWidth(data []byte) (int, error) {
+	if bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) && len(data) >= 24 {
+		return int(binary.BigEndian.Uint32(data[16:])), nil
+	}
 	rest, ok := bytes.CutPrefix(data, []byte{0xff, 0xd8})
 	for ok && len(rest) >= 9 && rest[0] == 0xff {
 		kind, length := rest[1], int(binary.BigEndian.Uint16(rest[2:]))
@@ -92,5 +101,5 @@ func jpegWidth(data []byte) (int, error) {
 		}
 		rest = rest[2+length:]
 	}
-	return 0, errors.New("the picture that was taken is not a JPEG")
+	return 0, errors.New("the picture that was taken is neither JPEG nor PNG")
 }

@@ -4,22 +4,30 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-func TestJPEGWidth(t *testing.T) {
+func TestPictureWidth(t *testing.T) {
 	var whole bytes.Buffer
 	if err := jpeg.Encode(&whole, image.NewGray(image.Rect(0, 0, 1234, 5)), nil); err != nil {
 		t.Fatal(err)
 	}
-	if w, err := jpegWidth(whole.Bytes()); err != nil || w != 1234 {
+	if w, err := pictureWidth(whole.Bytes()); err != nil || w != 1234 {
 		t.Errorf("%d, %v", w, err)
 	}
-	for _, bad := range []string{"", "\xff\xd8", "\xff\xd8\xff\xe0\x00\x01______", "\xff\xd8\xff\xe0\xff\xff______", "\x89PNG________________"} {
-		if w, err := jpegWidth([]byte(bad)); err == nil {
+	var lossless bytes.Buffer
+	if err := png.Encode(&lossless, image.NewGray(image.Rect(0, 0, 4321, 5))); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := pictureWidth(lossless.Bytes()); err != nil || w != 4321 {
+		t.Errorf("%d, %v", w, err)
+	}
+	for _, bad := range []string{"", "\xff\xd8", "\xff\xd8\xff\xe0\x00\x01______", "\xff\xd8\xff\xe0\xff\xff______", "\x89PNG\r\n\x1a\n____________"} {
+		if w, err := pictureWidth([]byte(bad)); err == nil {
 			t.Errorf("%q is %d wide", bad, w)
 		}
 	}
@@ -60,8 +68,15 @@ func TestGrim(t *testing.T) {
 	if want := "wayland-9 -t jpeg -q 70 -\nwayland-9 -t jpeg -q 70 -s 0.5000 -\n"; err != nil || string(calls) != want {
 		t.Errorf("grim was called with %q, %v", calls, err)
 	}
+	grim("[ $2 = png ] || { echo jpeg support disabled >&2; exit 1; }; echo $* > " + dir + "/calls; cat " + dir + "/picture")
+	if _, err := k.Screenshot(t.Context(), 1920, 70); err != nil {
+		t.Errorf("without JPEG: %v", err)
+	}
+	if calls, err := os.ReadFile(filepath.Join(dir, "calls")); err != nil || string(calls) != "-t png -l 9 -\n" {
+		t.Errorf("grim was called with %q, %v", calls, err)
+	}
 	grim("exit 0")
-	if _, err := k.Screenshot(t.Context(), 960, 70); err == nil || !strings.Contains(err.Error(), "not a JPEG") {
+	if _, err := k.Screenshot(t.Context(), 960, 70); err == nil || !strings.Contains(err.Error(), "neither JPEG nor PNG") {
 		t.Errorf("an empty picture: %v", err)
 	}
 	grim("echo compositor does not support wlr-screencopy >&2; exit 1")

@@ -8,6 +8,8 @@ type Upload struct {
 	Kind string
 	// Type is its media type, and Ending that of files with it.
 	Type, Ending string
+	// Lossless is another media type that is taken; empty for none.
+	Lossless string
 	// Max is the largest one that a server takes, in bytes.
 	Max int64
 }
@@ -15,9 +17,9 @@ type Upload struct {
 // The kinds of uploads.
 var (
 	// Screenshot is a picture of a viewer's screen.
-	Screenshot = Upload{"screenshots", "image/jpeg", ".jpg", 4 << 20}
+	Screenshot = Upload{"screenshots", "image/jpeg", ".jpg", "image/png", 4 << 20}
 	// SupportBundle is an archive for support.
-	SupportBundle = Upload{"logs", "application/gzip", ".tar.gz", 8 << 20}
+	SupportBundle = Upload{"logs", "application/gzip", ".tar.gz", "", 8 << 20}
 )
 
 // Path is where a viewer puts one; id is a ULID.

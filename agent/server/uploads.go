@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"image/jpeg"
+	"image"
+	_ "image/jpeg" // what viewers send
+	_ "image/png"
 	"io"
 	"io/fs"
 	"net/http"
@@ -42,8 +44,8 @@ func newShelves(site string) []*shelf {
 var errUpload = errors.New("an empty or broken file is of no use")
 
 func isPicture(data []byte) error {
-	if _, err := jpeg.DecodeConfig(bytes.NewReader(data)); err != nil {
-		return fmt.Errorf("that is not a JPEG picture; %w", errUpload)
+	if _, _, err := image.DecodeConfig(bytes.NewReader(data)); err != nil {
+		return fmt.Errorf("that is neither a JPEG nor a PNG picture; %w", errUpload)
 	}
 	return nil
 }
@@ -95,7 +97,8 @@ func (a *api) putUpload(s *shelf) http.HandlerFunc {
 			protocol.WriteProblem(w, http.StatusForbidden, "a viewer may put here only what is its own")
 			return
 		}
-		if r.Header.Get("Content-Type") != s.Type || protocol.CheckPlayID(id) != nil {
+		kind := r.Header.Get("Content-Type")
+		if kind != s.Type && (kind != s.Lossless || kind == "") || protocol.CheckPlayID(id) != nil {
 			protocol.WriteProblem(w, http.StatusBadRequest, "want something of the type "+s.Type+", under a ULID")
 			return
 		}

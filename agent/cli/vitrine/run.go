@@ -332,7 +332,7 @@ func play(ctx context.Context, env cli.Env, c config.Config, file string, log *s
 var errStartAnew = errors.New("the viewer starts anew with other settings")
 
 // errRestart ends the program with an error, on which every service manager starts it again.
-var errRestart = errors.New("the server wants this viewer to be started again")
+var errRestart = errors.New("this viewer is to be started again")
 
 // watchdog is how to feed that of systemd, and how often it wants that (sd_watchdog_enabled(3)); nil if there is none for this process.
 func watchdog(log *slog.Logger) (alive func(), every time.Duration) {

@@ -13,8 +13,8 @@ var screenshotCommand = cli.Command{
 	Name:    "screenshot",
 	Summary: "take a picture of what is on this machine's screen",
 	Usage:   "[--json] [--state FOLDER] [FILE]",
-	Help: `The picture is a JPEG; without FILE it is written to screenshot.jpg, and to the standard output if that is "-". The
-viewer asks the browser that it runs, or, if that can't, grim; one that runs no browser of its own says so.`,
+	Help: `Without FILE the picture is written to screenshot.jpg, and to the standard output if that is "-". The viewer asks the browser that it runs, or, if that can't, grim, which may make it a PNG; one that runs no browser of
+its own says so.`,
 }
 
 func screenshot(ctx context.Context, env cli.Env, args []string) error {
@@ -39,5 +39,5 @@ func screenshot(ctx context.Context, env cli.Env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return cli.WritePicture(env, first(append(rest, "screenshot.jpg")...), taken.JPEG, *asJSON)
+	return cli.WritePicture(env, first(append(rest, "screenshot"+cli.PictureExtension(taken.Picture))...), taken.Picture, *asJSON)
 }

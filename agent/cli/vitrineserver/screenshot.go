@@ -15,14 +15,14 @@ var viewersScreenshotCommand = cli.Command{
 	Name:    protocol.CommandScreenshot,
 	Summary: "take a picture of what is on a viewer's screen",
 	Usage:   "VIEWER [--output FILE] [--width PIXELS] [--quality N] [--json]",
-	Help: `VIEWER is a name or an id. The picture is a JPEG. The server keeps the last twenty of each viewer in the folder
+	Help: `VIEWER is a name or an id. The picture is a JPEG, or a PNG if it was taken by a grim without JPEG. The server keeps the last twenty of each viewer in the folder
 "screenshots" of its state. A viewer that runs no browser of its own says that it can't.`,
 }
 
 func viewersScreenshot(ctx context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine-server viewers screenshot", viewersScreenshotCommand)
 	state := stateFlag(flags)
-	output := flags.String("output", "screenshot.jpg", "`file` for the picture; - writes it to the standard output")
+	output := flags.String("output", "", "`file` for the picture (default: screenshot.jpg, or .png); - writes it to the standard output")
 	width := flags.Int("width", 1280, "the most `pixels` that it is wide, 160 to 7680")
 	quality := flags.Int("quality", 70, "quality, 1 to 100")
 	asJSON := flags.Bool("json", false, "print JSON")
@@ -55,6 +55,9 @@ func viewersScreenshot(ctx context.Context, env cli.Env, args []string) error {
 	picture, err := site.Upload(rest[0], protocol.Screenshot, taken.Screenshot)
 	if err != nil {
 		return err
+	}
+	if *output == "" {
+		*output = "screenshot" + cli.PictureExtension(picture)
 	}
 	return cli.WritePicture(env, *output, picture, *asJSON)
 }
