@@ -109,7 +109,8 @@ func (j *Judge) Look(o Observation) Verdict {
 	if heard.Before(j.began) {
 		heard = j.began
 	}
-	switch silence := o.Now.Sub(heard); {
+	silence := o.Now.Sub(heard)
+	switch {
 	case o.Ours && silence > j.Silent:
 		return Verdict{Silent, fmt.Sprintf("the page has said nothing for %v", silence.Round(time.Second))}
 	case o.Page.Wrong == "" || stepped:
@@ -117,7 +118,8 @@ func (j *Judge) Look(o Observation) Verdict {
 	case j.wrong.IsZero():
 		j.wrong = o.Now
 	}
-	if !j.wrong.IsZero() && o.Now.Sub(j.wrong) >= j.Wrong && (o.Ours || o.Page.Visible) {
+	// What a page shows that hasn't spoken for a while, nobody knows.
+	if !j.wrong.IsZero() && o.Now.Sub(j.wrong) >= j.Wrong && silence <= j.Silent/2 && (o.Ours || o.Page.Visible) {
 		return Verdict{Wrong, o.Page.Wrong}
 	}
 	return j.frozen(o)

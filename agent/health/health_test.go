@@ -39,8 +39,13 @@ func TestJudge(t *testing.T) {
 		"no browser can be run":   {func(_ float64, o *Observation) { o.Page, o.Starts = nil, 0 }, Right, 0},
 		"nobody's page is open":   {func(_ float64, o *Observation) { o.Page, o.Ours = nil, false }, Right, 0},
 		"a silent page":           {func(s float64, o *Observation) { o.Page.Heard = after(min(s, 100)) }, Silent, 165},
-		"somebody's silent page":  {func(s float64, o *Observation) { o.Page.Heard, o.Ours = began, false }, Right, 0},
-		"the wrong thing":         {func(_ float64, o *Observation) { o.Page.Wrong = "x" }, Wrong, 65},
+		"one that hangs, and shows what it did": {func(s float64, o *Observation) {
+			if o.Page.Heard = after(min(s, 100)); s > 105 {
+				o.Page.Wrong = "x"
+			}
+		}, Silent, 165},
+		"somebody's silent page": {func(s float64, o *Observation) { o.Page.Heard, o.Ours = began, false }, Right, 0},
+		"the wrong thing":        {func(_ float64, o *Observation) { o.Page.Wrong = "x" }, Wrong, 65},
 		"wrong now and then": {func(s float64, o *Observation) {
 			if int(s)%50 != 0 {
 				o.Page.Wrong = "x"
