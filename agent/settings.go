@@ -115,7 +115,7 @@ func (s stickReader) awaitSession(ctx context.Context) bool {
 func (s stickReader) report(dir string, r provision.Report) {
 	status := s.Status()
 	r.Viewer, r.Pairing, r.Time = status.Reported, status.Pairing, s.clock.Now().Local()
-	if err := s.writable(dir, func() error { return r.Write(dir) }); err != nil {
+	if err := s.drives.Write(dir, func() error { return r.Write(dir) }); err != nil {
 		s.log.Warn("The report can't be written to the USB stick", "folder", dir, "err", err)
 	}
 }

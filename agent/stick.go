@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"vitrine/agent/config"
 	"vitrine/agent/identity"
 	"vitrine/agent/plays"
 	"vitrine/agent/protocol"
@@ -24,16 +25,29 @@ import (
 type stickReader struct {
 	*Agent
 	working *sync.WaitGroup
+	drives  *removable.Sticks
 }
+
+// sticksFolder has the mounts of sticks that the system doesn't mount.
+const sticksFolder = "sticks"
 
 // Run follows sticks that come and go until ctx ends.
 func (s stickReader) Run(ctx context.Context) error {
+	if s.config.Content.NoSticks && s.config.Sticks == config.NoSticks {
+		<-ctx.Done()
+		return nil
+	}
+	private, err := filepath.Abs(filepath.Join(s.config.State, sticksFolder))
+	if err != nil {
+		return err
+	}
+	s.drives = &removable.Sticks{Folders: removable.Folders, Private: private, Problem: s.cannotMount}
 	s.working = &sync.WaitGroup{}
 	defer s.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := map[string]context.CancelFunc{}
-	return removable.Watch(ctx, removable.Folders, func(c removable.Change) {
+	return s.drives.Watch(ctx, func(c removable.Change) {
 		if c.Gone {
 			stop[c.Dir]()
 			s.sticks.Remove(c.Dir)
@@ -65,8 +79,11 @@ func (s stickReader) programme(ctx context.Context, dir string) {
 	}
 }
 
-// writable calls f with a stick that can be written to.
-func (s stickReader) writable(_ string, f func() error) error { return f() }
+// cannotMount tells whoever has put a stick in why nothing will happen.
+func (s stickReader) cannotMount(err error) {
+	s.log.Warn("A USB stick can't be used", "err", err)
+	s.notice("The USB stick can't be used: " + err.Error())
+}
 
 // inserted takes the programme of a stick, if it is newer than what plays, and writes back how that went.
 func (s stickReader) inserted(ctx context.Context, dir string) {
@@ -82,7 +99,7 @@ func (s stickReader) inserted(ctx context.Context, dir string) {
 	case err == nil:
 		s.log.Info("The programme of a USB stick plays", "folder", dir, "programme", id)
 	}
-	if err := s.writable(dir, func() error { return s.giveBack(dir) }); err != nil {
+	if err := s.drives.Write(dir, func() error { return s.giveBack(dir) }); err != nil {
 		s.log.Debug("Nothing can be written to the stick", "folder", dir, "err", err)
 	}
 }

@@ -5,20 +5,23 @@ import (
 	"strings"
 )
 
-// mountPoints reads the mount points of a /proc/PID/mountinfo (proc(5)): the fifth field of each line, in which spaces and the like are
-// written as octal escapes. Lines that can't be read are left out.
-func mountPoints(mountinfo string) []string {
-	var points []string
+// A mountLine is a mount: its point, and the number of its device as major:minor.
+type mountLine struct{ point, device string }
+
+// mountLines reads a /proc/PID/mountinfo (proc(5)): the third and the fifth field of each line, in which spaces and the like are written as octal
+// escapes. Lines that can't be read are left out.
+func mountLines(mountinfo string) []mountLine {
+	var list []mountLine
 	for line := range strings.Lines(mountinfo) {
 		fields := strings.Fields(line)
 		if len(fields) < 6 {
 			continue
 		}
 		if point, ok := unescape(fields[4]); ok {
-			points = append(points, point)
+			list = append(list, mountLine{point, fields[2]})
 		}
 	}
-	return points
+	return list
 }
 
 // unescape resolves \040 and its like.

@@ -1,14 +1,18 @@
-// Package removable notices USB sticks that come and go, by the folders at which the system mounts them.
+// Package removable notices USB sticks that come and go, and mounts those that the system doesn't.
 //
-// It owns the watching alone: it never mounts anything, and never looks at what is on a stick.
+// It owns the watching, and mounts of its own in one private folder: read-only, without programs, devices and links. It leaves alone what the system
+// has mounted or uses, never looks at what is on a stick beyond the kind of its file system, and executes nothing on it.
 package removable
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,9 +30,50 @@ type Change struct {
 	Gone bool
 }
 
-// Watch tells of what is mounted below one of these folders, at most two levels deep as desktops do it, first of what is there already, until ctx
-// ends. Changes come one at a time.
-func Watch(ctx context.Context, folders []string, changed func(Change)) error {
+// Sticks are those of this machine.
+type Sticks struct {
+	// Folders are where the system mounts sticks.
+	Folders []string
+	// Private is the folder for mounts of our own; empty means that none are made.
+	Private string
+	// Problem is told, once each, why sticks that the system doesn't mount can't be mounted here. It may be nil.
+	Problem func(error)
+
+	// isStick stands in for the look whether a block device, by its path in sysfs, is on a stick.
+	isStick func(path string) bool
+	// writing is held while a stick of our own can be written to.
+	writing sync.Mutex
+}
+
+// Watch tells of what is mounted below one of the folders, at most two levels deep as desktops do it, and of our own mounts, first of what is there
+// already, until ctx ends. Changes come one at a time.
+func (s *Sticks) Watch(ctx context.Context, changed func(Change)) error {
+	folders := s.Folders
+	if s.Private != "" {
+		folders = append([]string{s.Private}, folders...)
+		var mounting sync.WaitGroup
+		defer mounting.Wait()
+		mounting.Go(func() { s.mount(ctx) })
+	}
+	return follow(ctx, folders, changed)
+}
+
+// Write calls f while what is mounted at dir can be written to: mounts of our own are read-only at all other times. What the system has mounted is as it
+// is.
+func (s *Sticks) Write(dir string, f func() error) error {
+	if s.Private == "" || filepath.Dir(dir) != filepath.Clean(s.Private) {
+		return f()
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := remount(dir, true); err != nil {
+		return fmt.Errorf("the stick can't be written to: %w", err)
+	}
+	return errors.Join(f(), remount(dir, false))
+}
+
+// follow compares what is mounted now with what was.
+func follow(ctx context.Context, folders []string, changed func(Change)) error {
 	known := map[string]bool{}
 	look := func() {
 		now, err := mounted(folders)

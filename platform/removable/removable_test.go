@@ -15,9 +15,9 @@ short line
 55 28 8:21 / /media/deep/er/down rw - vfat /dev/sdb5 rw
 `
 
-func TestMountPoints(t *testing.T) {
-	want := []string{"/sys", "/mnt2", "/media/My Stick", `/run/media/anna/A\B`, "/media/deep/er/down"}
-	if got := mountPoints(table); !slices.Equal(got, want) {
+func TestMountLines(t *testing.T) {
+	want := []mountLine{{"/sys", "0:20"}, {"/mnt2", "98:0"}, {"/media/My Stick", "8:17"}, {`/run/media/anna/A\B`, "8:18"}, {"/media/deep/er/down", "8:21"}}
+	if got := mountLines(table); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -33,7 +33,7 @@ func TestBelow(t *testing.T) {
 	}
 }
 
-func FuzzMountPoints(f *testing.F) {
+func FuzzMountLines(f *testing.F) {
 	f.Add(table)
-	f.Fuzz(func(t *testing.T, text string) { mountPoints(text) })
+	f.Fuzz(func(t *testing.T, text string) { mountLines(text) })
 }

@@ -17,9 +17,9 @@ func mounted(folders []string) (map[string]bool, error) {
 		return nil, err
 	}
 	list := map[string]bool{}
-	for _, point := range mountPoints(string(data)) {
-		if below(point, folders) {
-			list[point] = true
+	for _, m := range mountLines(string(data)) {
+		if below(m.point, folders) {
+			list[m.point] = true
 		}
 	}
 	return list, nil

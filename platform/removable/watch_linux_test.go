@@ -46,7 +46,7 @@ func TestWatch(t *testing.T) {
 	before := openFiles(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	changes, done := make(chan Change), make(chan error, 1)
-	go func() { done <- Watch(ctx, []string{folder}, func(c Change) { changes <- c }) }()
+	go func() { done <- (&Sticks{Folders: []string{folder}}).Watch(ctx, func(c Change) { changes <- c }) }()
 	next := func(want Change) {
 		t.Helper()
 		select {

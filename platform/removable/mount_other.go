@@ -1,0 +1,13 @@
+//go:build !linux
+
+package removable
+
+import (
+	"context"
+	"errors"
+)
+
+// mount mounts nothing: these systems mount sticks themselves.
+func (s *Sticks) mount(context.Context) {}
+
+func remount(string, bool) error { return errors.ErrUnsupported }
