@@ -19,6 +19,8 @@ const (
 	faultDiskFailing = "disk-failing"
 	// faultStick is that a USB stick brings nothing.
 	faultStick = "usb-stick"
+	// faultNetwork is that the machine's network can't be set up as the settings want it.
+	faultNetwork = "network"
 	// faultSystemClock is that the system clock can't be kept, though it is to be.
 	faultSystemClock = "system-clock"
 	// faultPlays is that proof of play can't be written.

@@ -19,8 +19,8 @@ const (
 )
 
 // settings looks for settings on a stick, takes them if they may be taken, and says on the screen, in the log and on the stick what came of it.
-// It tells whether the viewer starts anew.
-func (s stickReader) settings(ctx context.Context, dir string) (anew bool) {
+// Once they have been read the stick, which is there until here ends, may be pulled out. It tells whether the viewer starts anew.
+func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool) {
 	s.takingSettings.Lock()
 	defer s.takingSettings.Unlock()
 	f, err := provision.Find(dir)
@@ -29,7 +29,7 @@ func (s stickReader) settings(ctx context.Context, dir string) (anew bool) {
 	}
 	kept := provision.Load(s.config.State)
 	if err == nil && kept != nil && kept.Digest == f.Digest() {
-		s.inEffect(ctx, dir, f, *kept)
+		s.inEffect(here, dir, f, *kept)
 		return false
 	}
 	s.log.Info("A USB stick has settings for this viewer", "folder", dir)
@@ -38,7 +38,7 @@ func (s stickReader) settings(ctx context.Context, dir string) (anew bool) {
 		err = s.takeSettings(ctx, f, kept)
 	}
 	if ctx.Err() != nil {
-		return false // the stick has gone
+		return false
 	}
 	if err != nil {
 		s.refused(dir, f, err)
@@ -51,7 +51,7 @@ func (s stickReader) settings(ctx context.Context, dir string) (anew bool) {
 }
 
 // takeSettings checks and keeps settings as a whole.
-func (a *Agent) takeSettings(_ context.Context, f *provision.File, kept *provision.Kept) error {
+func (a *Agent) takeSettings(ctx context.Context, f *provision.File, kept *provision.Kept) error {
 	if a.config.StartAnew == nil {
 		return errors.New("this viewer can't be started anew by itself, and so takes no settings from sticks")
 	}
@@ -60,7 +60,13 @@ func (a *Agent) takeSettings(_ context.Context, f *provision.File, kept *provisi
 	if err := f.Permit(v); err != nil {
 		return err
 	}
-	return provision.Save(a.config.State, f.Keep(v))
+	if err := a.tryLink(ctx, f); err != nil {
+		return err
+	}
+	if err := provision.Save(a.config.State, f.Keep(v)); err != nil {
+		return errors.Join(err, a.restoreTrial())
+	}
+	return a.endTrial()
 }
 
 // refused says why nothing was changed.

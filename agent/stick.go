@@ -33,6 +33,7 @@ const sticksFolder = "sticks"
 
 // Run follows sticks that come and go until ctx ends.
 func (s stickReader) Run(ctx context.Context) error {
+	s.restoreLink(ctx)
 	if s.config.Content.NoSticks && s.config.Sticks == config.NoSticks {
 		<-ctx.Done()
 		return nil
@@ -57,7 +58,7 @@ func (s stickReader) Run(ctx context.Context) error {
 		var here context.Context
 		here, stop[c.Dir] = context.WithCancel(ctx)
 		s.working.Go(func() {
-			if !s.settings(here, c.Dir) {
+			if !s.settings(ctx, here, c.Dir) {
 				s.programme(here, c.Dir)
 			}
 		})

@@ -1,0 +1,114 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"vitrine/platform/network"
+)
+
+// dialTimeout bounds a connection; a gateway that doesn't exist is known to be missing by then.
+const dialTimeout = 10 * time.Second
+
+// Await waits until the machine is connected as the settings want it, and one of some hosts, as "host:port", or a gateway can be reached; the error says
+// what is still missing after that time.
+func (s System) Await(ctx context.Context, settings Settings, hosts []string, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := s.settled(settings)
+		if err == nil {
+			err = reach(ctx, hosts)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// settled says what is still missing on this machine's interfaces for the settings to be in effect; nil if nothing is.
+func (s System) settled(settings Settings) error {
+	interfaces, err := network.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, i := range interfaces {
+		fits := !i.Loopback && i.Up && i.Running && (settings.Interface == "" || settings.Interface == i.Name) &&
+			(settings.SSID == "" || s.exists("sys/class/net/"+i.Name+"/wireless"))
+		for _, p := range i.Addrs {
+			if fits && (p == settings.Address || !settings.Address.IsValid() && p.Addr().IsGlobalUnicast()) {
+				return nil
+			}
+		}
+	}
+	if settings.Address.IsValid() {
+		return errors.New("no interface has the address " + settings.Address.String())
+	}
+	return errors.New("the network has given no address")
+}
+
+// reach says why none of some hosts, nor a gateway of this machine, can be reached.
+func reach(ctx context.Context, hosts []string) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	gateways := gateways()
+	found := make(chan bool, len(hosts)+len(gateways))
+	for _, host := range hosts {
+		go func() { found <- answers(ctx, host) }()
+	}
+	for _, g := range gateways {
+		go func() { found <- answers(ctx, net.JoinHostPort(g.String(), "53")) || neighbour(g) }()
+	}
+	for range cap(found) {
+		if <-found {
+			return nil
+		}
+	}
+	if len(gateways) == 0 && len(hosts) == 0 {
+		return errors.New("the network has no gateway, and no server is known")
+	}
+	return errors.New("neither a server nor the network's gateway answers")
+}
+
+// answers tells whether a host is there: one that refuses is.
+func answers(ctx context.Context, addr string) bool {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// parseHex reads an IPv4 address of /proc/net/route, in the machine's order of bytes.
+func parseHex(s string) (netip.Addr, bool) {
+	if len(s) != 8 {
+		return netip.Addr{}, false
+	}
+	var b [4]byte
+	for i := range b {
+		n := 0
+		for _, c := range []byte(s[2*i : 2*i+2]) {
+			switch {
+			case c >= '0' && c <= '9':
+				n = n<<4 | int(c-'0')
+			case c >= 'A' && c <= 'F':
+				n = n<<4 | int(c-'A'+10)
+			default:
+				return netip.Addr{}, false
+			}
+		}
+		b[3-i] = byte(n)
+	}
+	return netip.AddrFrom4(b), true
+}

@@ -1,0 +1,214 @@
+// Package setup connects a machine to a network by the program that manages that here: NetworkManager, or systemd-networkd with iwd or wpa_supplicant for
+// wireless networks.
+//
+// It owns the files that it writes for them, one for each, and how to put back what was there before. It never changes what others have written, and
+// never configures an interface itself: that would be undone at the next occasion.
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"vitrine/platform/atomicfile"
+	"vitrine/platform/child"
+)
+
+// Settings are how the machine is to be connected. They must have been checked: no text has a line break in it.
+type Settings struct {
+	// Interface may be empty, for any that fits.
+	Interface string
+	// Address is zero for one by DHCP. Gateway and DNS go with an address.
+	Address netip.Prefix
+	Gateway netip.Addr
+	DNS     []netip.Addr
+	// SSID is empty for a cable; Key is empty for an open network.
+	SSID, Key, Country string
+	Hidden             bool
+}
+
+// A System is where a machine's files are, and its programs.
+type System struct {
+	// Root is "/", but for tests.
+	Root string
+}
+
+// A Change is what Apply has done, so that it can be undone, also by another process. It has secrets in it.
+type Change struct {
+	// Manager is who was told.
+	Manager string `json:"manager"`
+	// Files are as they were before.
+	Files []Before `json:"files"`
+	// Unit is a service that was switched on for it.
+	Unit string `json:"unit,omitempty"`
+}
+
+// Before is a file as it was; it wasn't there if it has no Data.
+type Before struct {
+	Path string `json:"path"`
+	Data []byte `json:"data,omitempty"`
+}
+
+// ErrNoManager says that nothing here could be told.
+var ErrNoManager = errors.New("this machine's network is managed by neither NetworkManager nor systemd-networkd; set it up by the means that it has")
+
+// commandTimeout bounds each program.
+const commandTimeout = time.Minute
+
+// A file is what a manager is to find.
+type file struct {
+	path, text string
+}
+
+// A plan is what has to be done for some settings.
+type plan struct {
+	manager string
+	files   []file
+	// commands make the manager read the files and use them; unit is a service that they switch on.
+	commands [][]string
+	unit     string
+}
+
+// plan looks who manages the network, and says what is to be done.
+func (s System) plan(settings Settings) (plan, error) {
+	switch {
+	case s.exists("run/NetworkManager"):
+		return s.networkManager(settings), nil
+	case s.exists("run/systemd/netif"):
+		return s.networkd(settings)
+	}
+	return plan{}, ErrNoManager
+}
+
+func (s System) exists(path string) bool {
+	_, err := os.Stat(s.path(path))
+	return err == nil
+}
+
+func (s System) path(path string) string { return filepath.Join(s.Root, path) }
+
+// folder puts a file into /etc, or into /run where the disk can't be written to; there it must be written again after each start.
+func (s System) folder(name string) string {
+	path := "etc/" + name
+	dir := filepath.Dir(s.path(path))
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(dir, ".vitrine-*"); err == nil {
+			f.Close()
+			err = os.Remove(f.Name())
+		}
+	}
+	if errors.Is(err, syscall.EROFS) {
+		return "run/" + name
+	}
+	return path
+}
+
+// Current tells whether the files of some settings are as Apply would write them.
+func (s System) Current(settings Settings) (bool, error) {
+	p, err := s.plan(settings)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range p.files {
+		if data, err := os.ReadFile(s.path(f.path)); err != nil || string(data) != f.text {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Apply writes the files and has the manager use them. Before anything changes, journal gets what Undo needs. An error may come after a part was done.
+func (s System) Apply(ctx context.Context, settings Settings, journal func(Change) error) error {
+	p, err := s.plan(settings)
+	if err != nil {
+		return err
+	}
+	change := Change{Manager: p.manager, Unit: p.unit}
+	for _, f := range p.files {
+		data, err := os.ReadFile(s.path(f.path))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		change.Files = append(change.Files, Before{f.path, data})
+	}
+	if err := journal(change); err != nil {
+		return err
+	}
+	for _, f := range p.files {
+		if err := s.write(f.path, []byte(f.text)); err != nil {
+			return fmt.Errorf("the settings for %s can't be written: %w", p.manager, err)
+		}
+	}
+	return run(ctx, p.commands)
+}
+
+// write makes the folder, too. All of it is the owner's alone, since keys of wireless networks are in it; but systemd-networkd, which isn't root, must read its own.
+func (s System) write(path string, data []byte) error {
+	perm := os.FileMode(0o600)
+	if strings.HasSuffix(path, ".network") {
+		perm = 0o644
+	}
+	full := s.path(path)
+	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(full, data, perm)
+}
+
+// Undo puts the files back, and has the manager use what is there then.
+func (s System) Undo(ctx context.Context, c Change) error {
+	var errs []error
+	for _, f := range c.Files {
+		if f.Data != nil {
+			errs = append(errs, s.write(f.Path, f.Data))
+		} else if err := os.Remove(s.path(f.Path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	had := len(c.Files) > 0 && c.Files[0].Data != nil
+	return errors.Join(append(errs, run(ctx, undoCommands(c, had)))...)
+}
+
+// undoCommands are for files that are as they were; had tells whether ours was among them.
+func undoCommands(c Change, had bool) [][]string {
+	if c.Manager == nmName {
+		commands := [][]string{{"nmcli", "connection", "reload"}}
+		if had {
+			commands = append(commands, nmUp)
+		}
+		return commands // it goes back to another connection by itself when ours is gone
+	}
+	commands := [][]string{{"networkctl", "reload"}}
+	if c.Unit != "" && had {
+		commands = append(commands, []string{"systemctl", "restart", c.Unit})
+	} else if c.Unit != "" {
+		commands = append(commands, []string{"systemctl", "disable", "--now", c.Unit})
+	}
+	return commands
+}
+
+// run runs programs up to the first that fails.
+func run(ctx context.Context, commands [][]string) error {
+	for _, argv := range commands {
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			return fmt.Errorf("the program %s is missing on this machine", argv[0])
+		}
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		out, err := child.Command(ctx, argv[0], argv[1:]...).CombinedOutput()
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s: %w: %.300s", strings.Join(argv, " "), err, strings.TrimSpace(string(out)))
+		}
+	}
+	return nil
+}
