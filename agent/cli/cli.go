@@ -24,6 +24,9 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	// Terminal tells whether Stderr is a terminal, on which a progress bar may move.
 	Terminal bool
+	// Stdin is what somebody types; Asks tells whether there is somebody.
+	Stdin io.Reader
+	Asks  bool
 	// Version is the program's version, and Build when it was made; zero if unknown.
 	Version string
 	Build   time.Time

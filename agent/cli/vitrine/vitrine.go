@@ -21,6 +21,7 @@ func Program() cli.Command {
 			contentTree(),
 			scheduleTree(),
 			playsTree(),
+			provisionTree(),
 			serviceTree(),
 			cli.VersionCommand("vitrine"),
 		},

@@ -29,6 +29,8 @@ func main() {
 		Stdout:   os.Stdout,
 		Stderr:   os.Stderr,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Stdin:    os.Stdin,
+		Asks:     term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		Version:  version,
 		Build:    cli.ParseBuild(built),
 	})
