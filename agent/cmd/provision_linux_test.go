@@ -84,7 +84,7 @@ func TestStickSetsAViewerUp(t *testing.T) {
 	screen.await("enrolled and playing", func(s agent.Status) bool {
 		return connected(s) && playing(s) && s.Name == "Lobby, left" && s.Location.String() == "building-a" && len(s.Labels) == 1
 	})
-	awaitReport(t, good, "Done. The settings are in effect, since", "Name:           Lobby, left\r\n", "Site:           e2e\r\n", "Session:        connected to 10.77.0.1:7237\r\n", "Address:        10.77.0.2\r\n")
+	awaitReport(t, good, "Done. The settings are in effect, since", "Name:           Lobby, left\r\n", "Site:           e2e\r\n", "Session:        connected to ", "Address:        10.77.0.2\r\n")
 	if strings.Contains(good(), "vitrine1.") {
 		t.Errorf("the report shows the token: %s", good())
 	}
