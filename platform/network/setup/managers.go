@@ -1,6 +1,8 @@
 package setup
 
 import (
+	"crypto/pbkdf2"
+	"crypto/sha1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -180,7 +182,8 @@ func iwdFile(s Settings) file {
 	return file{"var/lib/iwd/" + name + ".psk", "[Security]\n" + security + "\n" + hidden}
 }
 
-// supplicantText is a wpa_supplicant.conf(5). A text between quotes ends at the last quote of its line, and has no escapes.
+// supplicantText is a wpa_supplicant.conf(5). Its texts have no escapes: a password with a quote in it is given as the key of 256 bits that WPA2 makes
+// of it (IEEE 802.11, annex J.4), as wpa_passphrase does.
 func supplicantText(s Settings) string {
 	var b strings.Builder
 	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
@@ -197,6 +200,9 @@ func supplicantText(s Settings) string {
 		line("\tkey_mgmt=NONE")
 	case len(s.Key) == 64:
 		line("\tkey_mgmt=WPA-PSK\n\tpsk=%s", strings.ToLower(s.Key))
+	case strings.Contains(s.Key, `"`):
+		key, _ := pbkdf2.Key(sha1.New, s.Key, []byte(s.SSID), 4096, 32) // it fails for a hash that isn't allowed
+		line("\tkey_mgmt=WPA-PSK\n\tpsk=%x", key)
 	default: // WPA2 and WPA3
 		line("\tkey_mgmt=WPA-PSK SAE\n\tieee80211w=1\n\tpsk=\"%s\"", s.Key)
 	}

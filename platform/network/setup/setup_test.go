@@ -141,7 +141,7 @@ method=auto
 			[]string{"run/systemd/netif", "sys/class/net/eth0", "sys/class/net/wlan0/wireless"}, radio,
 			map[string]string{
 				"etc/systemd/network/05-vitrine.network":       "[Match]\nType=wlan\n\n[Network]\nDHCP=yes\nIgnoreCarrierLoss=3s\n",
-				"etc/wpa_supplicant/wpa_supplicant-wlan0.conf": "ctrl_interface=/run/wpa_supplicant\ncountry=NL\nnetwork={\n\tssid=436166c3a93b205b785d\n\tscan_ssid=1\n\tkey_mgmt=WPA-PSK SAE\n\tieee80211w=1\n\tpsk=\" p\"a\\s#s;word\"\n}\n",
+				"etc/wpa_supplicant/wpa_supplicant-wlan0.conf": "ctrl_interface=/run/wpa_supplicant\ncountry=NL\nnetwork={\n\tssid=436166c3a93b205b785d\n\tscan_ssid=1\n\tkey_mgmt=WPA-PSK\n\tpsk=797e43ce804d65a03d8ebac405f40c2507f2d6b591a99327472c1a6be72e277e\n}\n",
 			},
 			[]string{"networkctl reload", "systemctl enable wpa_supplicant@wlan0.service", "systemctl restart wpa_supplicant@wlan0.service"},
 			[]string{"networkctl reload", "systemctl disable --now wpa_supplicant@wlan0.service"},
@@ -292,6 +292,18 @@ func TestParseHex(t *testing.T) {
 	for _, bad := range []string{"", "0100000", "0100000g", "0100000a0"} {
 		if a, ok := parseHex(bad); ok {
 			t.Errorf("%q is %v", bad, a)
+		}
+	}
+}
+
+func TestSupplicant(t *testing.T) {
+	for key, want := range map[string]string{
+		"":                       "\tkey_mgmt=NONE\n",
+		"a #b;c\\d":              "\tkey_mgmt=WPA-PSK SAE\n\tieee80211w=1\n\tpsk=\"a #b;c\\d\"\n",
+		strings.Repeat("AB", 32): "\tkey_mgmt=WPA-PSK\n\tpsk=" + strings.Repeat("ab", 32) + "\n",
+	} {
+		if got := supplicantText(Settings{SSID: "x", Key: key}); !strings.Contains(got, "network={\n\tssid=78\n"+want+"}\n") {
+			t.Errorf("%q: %s", key, got)
 		}
 	}
 }

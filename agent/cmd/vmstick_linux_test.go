@@ -1,0 +1,104 @@
+package cmd_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vitrine/agent"
+)
+
+// fatStick makes a stick as shops sell them: one partition with FAT32, and a file vitrine.toml on it.
+func fatStick(t *testing.T, settings string) string {
+	t.Helper()
+	needProgram(t, "mcopy", "mtools")
+	part, file := diskImage(t, fatSize, "busybox", "mkdosfs"), filepath.Join(t.TempDir(), "VITRINE.TOML")
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, "mcopy", "-i", part, file, "::")
+	data, err := os.ReadFile(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := make([]byte, fatStart)
+	entry := disk[446:]
+	entry[4] = 0x0c
+	binary.LittleEndian.PutUint32(entry[8:], fatStart/512)
+	binary.LittleEndian.PutUint32(entry[12:], fatSize/512)
+	disk[510], disk[511] = 0x55, 0xaa
+	path := filepath.Join(t.TempDir(), "stick.img")
+	if err := os.WriteFile(path, append(disk, data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const fatStart, fatSize = 1 << 20, 64 << 20
+
+// A real kernel without anything that mounts sticks: one with FAT32 is put in while the viewer runs, which mounts it itself, joins the site, writes its
+// report, and doesn't mind that the stick is pulled out.
+func TestVMStickThatNobodyMounts(t *testing.T) {
+	needVM(t)
+	l := newLab(t)
+	s := newSite(t)
+	start(t, l.host("a").prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e").await("The programme is up to date")
+	lan := host{t, l.name + "-lan1"}
+	command(t, append(lan.prefix(), "ip", "tuntap", "add", "tap0", "mode", "tap")...)
+	command(t, append(lan.prefix(), "ip", "link", "set", "tap0", "master", "br0", "up")...)
+	token, err := os.ReadFile(s.token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stick := fatStick(t, "name = \"Lobby\"\r\ntoken = \""+strings.TrimSpace(string(token))+"\"\r\n")
+	monitor := filepath.Join(shortDir(t), "monitor")
+	g := boot(t, lan.prefix(), "--tap", "tap0", "--disk", diskImage(t, 256<<20, "mkfs.ext4", "-q", "-F"), "--",
+		"-device", "qemu-xhci", "-drive", "file="+stick+",format=raw,if=none,id=hot", "-monitor", "unix:"+monitor+",server=on,wait=off")
+	tell := func(order string) {
+		t.Helper()
+		conn, err := net.Dial("unix", monitor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte(order + "\n")); err != nil {
+			t.Fatal(err)
+		}
+		var said []byte
+		for !bytes.Contains(said, []byte(order)) || bytes.Count(said, []byte("(qemu)")) < 2 {
+			b := make([]byte, 4096)
+			n, err := conn.Read(b)
+			if err != nil {
+				t.Fatalf("%v: %s", err, said)
+			}
+			said = append(said, b[:n]...)
+		}
+	}
+	g.run("ip address add 10.77.0.9/24 dev eth0")
+	g.view("")
+	g.await("The player page is ready")
+
+	tell("device_add usb-storage,id=stick,drive=hot,removable=on")
+	g.await("A USB stick has settings for this viewer")
+	g.awaitStatus("enrolled and playing", func(s agent.Status) bool { return connected(s) && playing(s) && s.Name == "Lobby" })
+	const dir = "/state/vitrine/sticks/sda1"
+	g.run("until grep -q 'Session: *connected' " + dir + "/vitrine-report.txt; do usleep 100000; done")
+	if mount := g.run("grep " + dir + " /proc/mounts"); !strings.Contains(mount, " vfat ro,nosuid,nodev,noexec,") {
+		t.Errorf("the stick is mounted as %s", mount)
+	}
+	tell("device_del stick")
+	g.run("while [ -e " + dir + " ]; do usleep 100000; done")
+	if s := g.awaitStatus("playing without the stick", playing); s.Name != "Lobby" {
+		t.Errorf("status %+v", s)
+	}
+	report := command(t, "mtype", "-i", stick+"@@1M", "::vitrine-report.txt")
+	for _, want := range []string{"Done. The settings are in effect", "Name:           Lobby\r\n", "Site:           e2e\r\n"} {
+		if !strings.Contains(report, want) {
+			t.Errorf("%q is not in the report:\n%s", want, report)
+		}
+	}
+}
