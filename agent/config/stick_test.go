@@ -85,6 +85,7 @@ func TestStickNamesTheMistake(t *testing.T) {
 		"device's own":      {"name = \"a\"\nstate = \"/tmp\"\n", "line 2, column 1: state can't be set from a stick"},
 		"in capitals":       {"STATE = \"/tmp\"\n", "state can't be set from a stick"},
 		"whom it believes":  {"[usb]\nsettings = \"power-up\"\n", "line 1, column 2: usb can't be set from a stick"},
+		"what it starts":    {"[kiosk]\ncommand = [\"reboot\"]\n", "line 1, column 2: kiosk can't be set from a stick"},
 		"part of a table":   {"[content]\nrate = \"1 MB/s\"\nusb = false\n", "line 3, column 1: content.usb can't be set from a stick"},
 		"inline table":      {"content = {rate = \"1 MB/s\", usb = false}\n", "content.usb can't be set from a stick"},
 		"who may be asked?": {"[usb]\nsettings = \"always\"\n", "line 2, column 1: usb.settings: \"always\": want"},
