@@ -55,6 +55,8 @@ type Config struct {
 	Location protocol.Location
 	// Labels are words by which the viewer can be told from others.
 	Labels []string
+	// Zone is the time zone that the machine is to have; nil leaves it.
+	Zone *time.Location
 	// Discovery says how servers are looked for, and whether the viewer itself can be found.
 	Discovery config.Discovery
 	// Session says how the session is kept.

@@ -16,6 +16,7 @@ import (
 	"vitrine/agent/doctor"
 	"vitrine/agent/identity"
 	"vitrine/agent/protocol"
+	"vitrine/agent/provision"
 	"vitrine/agent/session"
 	"vitrine/discovery"
 	"vitrine/platform/proxy"
@@ -156,6 +157,9 @@ func (c Config) bundle(report doctor.Report, files []doctor.File) ([]byte, error
 			settings = []byte("# can't be read: " + err.Error() + "\n")
 		}
 		files = append(files, doctor.File{Name: "vitrine.toml", Text: doctor.RedactSettings(string(settings), secrets)})
+	}
+	if kept := provision.Load(c.State); kept != nil {
+		files = append(files, doctor.File{Name: "vitrine-from-stick.toml", Text: doctor.RedactSettings(kept.Settings, secrets)})
 	}
 	var b bytes.Buffer
 	if err := doctor.WriteBundle(&b, report.At, files); err != nil {

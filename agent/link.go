@@ -14,6 +14,7 @@ import (
 	"vitrine/agent/config"
 	"vitrine/agent/provision"
 	"vitrine/platform/atomicfile"
+	"vitrine/platform/clock/system"
 	"vitrine/platform/network/setup"
 )
 
@@ -106,10 +107,16 @@ func (a *Agent) endTrial() error {
 	return nil
 }
 
-// restoreLink is for the start: a trial that was cut off is undone, and settings that only last until the machine is switched off are made again.
-func (a *Agent) restoreLink(ctx context.Context) {
+// setMachine is for the start: a trial that was cut off is undone, and the machine is made what the settings say, also where that only lasts until it is
+// switched off.
+func (a *Agent) setMachine(ctx context.Context) {
 	if err := a.restoreTrial(); err != nil {
 		a.log.Error("The network settings before a trial that was cut off can't be put back", "err", err)
+	}
+	if zone := a.config.Zone; zone != nil {
+		if err := system.SetZone(ctx, zone.String()); err != nil {
+			a.log.Warn("The time zone is the viewer's alone, since the system's can't be set", "err", err)
+		}
 	}
 	link, ok := linkOf(a.config.Network)
 	if !ok {

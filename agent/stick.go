@@ -33,7 +33,7 @@ const sticksFolder = "sticks"
 
 // Run follows sticks that come and go until ctx ends.
 func (s stickReader) Run(ctx context.Context) error {
-	s.restoreLink(ctx)
+	s.setMachine(ctx)
 	if s.config.Content.NoSticks && s.config.Sticks == config.NoSticks {
 		<-ctx.Done()
 		return nil

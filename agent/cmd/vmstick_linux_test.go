@@ -79,7 +79,7 @@ func TestVMStickThatNobodyMounts(t *testing.T) {
 		}
 	}
 	g.run("ip address add 10.77.0.9/24 dev eth0")
-	g.view("")
+	g.view("/dev/vda", "")
 	g.await("The player page is ready")
 
 	tell("device_add usb-storage,id=stick,drive=hot,removable=on")

@@ -88,7 +88,7 @@ func provisionNew(_ context.Context, env cli.Env, args []string) error {
 		if !env.Asks {
 			return cli.Usagef("there is nobody to ask: give the settings as options, such as --name and --server")
 		}
-		if err := ask(env, answers); err != nil {
+		if err := askAll(env, answers); err != nil {
 			return err
 		}
 	}
@@ -107,8 +107,8 @@ func provisionNew(_ context.Context, env cli.Env, args []string) error {
 	return err
 }
 
-// ask asks one question after the other, and again where an answer can't be used.
-func ask(env cli.Env, answers map[string]string) error {
+// askAll asks one question after the other, and again where an answer can't be used.
+func askAll(env cli.Env, answers map[string]string) error {
 	lines := bufio.NewScanner(env.Stdin)
 	for _, q := range questions {
 		if q.when != nil && !q.when(answers) {
