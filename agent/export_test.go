@@ -1,6 +1,25 @@
 package agent
 
-import "net/http"
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"vitrine/platform/removable"
+)
 
 // ContentTransport is what carries the agent's requests for content.
 func (a *Agent) ContentTransport() http.RoundTripper { return a.contentTransport() }
+
+// TakeSettings does with a stick's folder what is done when it is put in, but for what comes later, and serves the page meanwhile. It tells whether the viewer
+// starts anew.
+func (a *Agent) TakeSettings(ctx context.Context, dir string) bool {
+	s := stickReader{a, &sync.WaitGroup{}, &removable.Sticks{}}
+	defer s.working.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return s.settings(ctx, ctx, dir)
+}
+
+// ServePage serves the page alone.
+func (a *Agent) ServePage(ctx context.Context) error { return a.player.Run(ctx) }

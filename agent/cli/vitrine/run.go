@@ -30,8 +30,9 @@ var runCommand = cli.Command{
 	Summary: "play: find the server, fetch the programme, show it on the local page",
 	Usage:   "[OPTIONS]",
 	Help: `What is on disk plays at once, with or without a server. Settings come from the file that
---config names (` + defaultConfig + ` if it exists); options given here come before it. A
-proxy that it doesn't name is taken from the environment: HTTPS_PROXY and NO_PROXY.`,
+--config names (` + defaultConfig + ` if it exists); those that came on a USB stick come
+before it, and options given here before both. A proxy that none of them names is taken from
+the environment: HTTPS_PROXY and NO_PROXY.`,
 }
 
 // runOptions are the options of `vitrine run`.
