@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vitrine/agent/config"
@@ -133,9 +134,14 @@ type Agent struct {
 	// One stick at a time: their settings, and their programmes.
 	takingSettings, takingProgramme sync.Mutex
 
+	// settingsNow are the settings as they are at present; see now.
+	settingsNow atomic.Pointer[Config]
+
 	mu   sync.Mutex
 	wish wish
-	sync *protocol.SyncStatus
+	// later are the settings that have changed and count from the next start on.
+	later []string
+	sync  *protocol.SyncStatus
 	// synced is when the progress was last told to the page, and reported when to the server.
 	synced, reported time.Time
 	// alone is true for an agent that only works on its state: nothing runs.
@@ -202,6 +208,8 @@ func prepare(c Config) *Agent {
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
+	settings := a.config
+	a.settingsNow.Store(&settings)
 	return a
 }
 
@@ -372,7 +380,7 @@ func (a *Agent) followTime() {
 	if err != nil || !status.Up() {
 		return
 	}
-	a.follower.SetServers(net.JoinHostPort(host, fmt.Sprint(a.timePort(status.Server))), a.config.Clock.Servers...)
+	a.follower.SetServers(net.JoinHostPort(host, fmt.Sprint(a.timePort(status.Server))), a.now().Clock.Servers...)
 }
 
 // timePort is the NTP port of the server at addr.
@@ -394,7 +402,7 @@ func (a *Agent) timePort(addr string) uint16 {
 // knownServers are those that don't need a search: the configured ones and the site's.
 func (a *Agent) knownServers() []session.Candidate {
 	var list []session.Candidate
-	for i, addr := range a.config.Servers {
+	for i, addr := range a.now().Servers {
 		if a.onlyHTTPS(addr) {
 			continue // it was there for the enrolment
 		}
@@ -413,5 +421,5 @@ func (a *Agent) knownServers() []session.Candidate {
 // place is what servers are ranked by.
 func (a *Agent) place() session.Place {
 	e, _ := a.identity.Enrolment()
-	return session.Place{Site: e.Site, Location: a.config.Location}
+	return session.Place{Site: e.Site, Location: a.now().Location}
 }

@@ -37,11 +37,12 @@ func (v viewerIdentity) TLS(protocols ...string) (*tls.Config, error) {
 
 // Enrol uses the join token, or without one asks for a person's approval.
 func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
-	if v.config.Token == nil || v.pairing() {
+	settings := v.now()
+	if settings.Token == nil || v.pairing() {
 		return v.pair(ctx, addr)
 	}
 	err := v.overHTTPS(addr, func(addr string) error {
-		return v.identity.Enrol(ctx, addr, *v.config.Token, v.config.Name, v.device, v.certificateTime)
+		return v.identity.Enrol(ctx, addr, *settings.Token, settings.Name, v.device, v.certificateTime)
 	})
 	if err == nil {
 		v.enrolled(addr, "with the join token")
@@ -59,7 +60,7 @@ func (v viewerIdentity) enrolled(addr, how string) {
 // pair asks for a person's approval, and shows the code that this person is to compare.
 func (v viewerIdentity) pair(ctx context.Context, addr string) error {
 	err := v.overHTTPS(addr, func(addr string) error {
-		return v.identity.Pair(ctx, addr, v.config.Name, v.device, v.certificateTime)
+		return v.identity.Pair(ctx, addr, v.now().Name, v.device, v.certificateTime)
 	})
 	var pending *identity.PendingError
 	if !errors.As(err, &pending) {
@@ -119,7 +120,7 @@ func (v viewerIdentity) renew(ctx context.Context, addr string) error {
 	})
 	_, refused := errors.AsType[*identity.RefusedError](err)
 	e, _ := v.identity.Enrolment()
-	if !refused || v.config.Token == nil || v.config.Token.ID == e.Token {
+	if token := v.now().Token; !refused || token == nil || token.ID == e.Token {
 		return err
 	}
 	return v.Enrol(ctx, addr)

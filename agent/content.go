@@ -89,7 +89,7 @@ func (a *Agent) window() (open bool, holds time.Duration) {
 	if a.clock.Trust() < clock.TrustServer {
 		return true, 0
 	}
-	return a.config.Content.Windows.At(a.clock.Now().Local())
+	return a.now().Content.Windows.At(a.clock.Now().Local())
 }
 
 // activated is called by the library for the generation that is on disk at the start, and for every new one.

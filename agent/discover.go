@@ -192,7 +192,7 @@ func (a *Agent) enrolled(ctx context.Context) bool {
 
 func (p presence) target() *discovery.Target {
 	e, _ := p.identity.Enrolment()
-	says := protocol.Announced{Site: e.Site, Name: e.Name, Location: p.config.Location}
+	says := protocol.Announced{Site: e.Site, Name: e.Name, Location: p.now().Location}
 	return &discovery.Target{
 		EPR:             viewerEPR(e.Viewer),
 		Types:           []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ViewerType}},

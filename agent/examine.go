@@ -32,7 +32,7 @@ const searchTime = 2 * time.Second
 // Examine looks for what is wrong with this viewer and its machine.
 func (a *Agent) Examine(ctx context.Context) doctor.Report {
 	s := a.Status()
-	p := a.config.patient(a.dialer, a.client)
+	p := a.now().patient(a.dialer, a.client)
 	p.Reported, p.Pages, p.Inside, p.Now = &s.Reported, a.player.Pages(), true, a.clock.Now
 	p.Page = a.player.Addr()
 	for _, candidate := range a.knownServers() {
@@ -118,7 +118,7 @@ func (a *Agent) bundle(report doctor.Report) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.config.bundle(report, []doctor.File{
+	return a.now().bundle(report, []doctor.File{
 		{Name: "status.json", Text: string(status)},
 		{Name: "metrics.txt", Text: string(a.figures())},
 		{Name: "log.txt", Text: strings.Join(a.ring.last(ringLines, maxBundleLog), "\n") + "\n"},

@@ -31,6 +31,8 @@ const (
 	faultScreen, faultWatchdog = "screen", "watchdog"
 	// faultRolledBack is that a programme isn't followed, since it was rolled back.
 	faultRolledBack = "rolled-back"
+	// faultSettings is that the settings have changed and can't be used.
+	faultSettings = "settings"
 	// faultCloned is that another machine uses this viewer's identity.
 	faultCloned = protocol.FaultCloned
 )

@@ -22,6 +22,8 @@ type Status struct {
 	State string `json:"state"`
 	// PageClock is how well the page knows the viewer's time; nil if no page has measured it.
 	PageClock *player.PageClock `json:"page_clock,omitempty"`
+	// Later are settings that have changed, and count from the next start on.
+	Later []string `json:"later,omitempty"`
 	// Pairing is the code by which a person recognises this viewer when approving it.
 	Pairing string `json:"pairing,omitempty"`
 }
@@ -32,7 +34,7 @@ func (a *Agent) Status() Status {
 	r.Session = a.session.Status()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State, Pairing: a.code}
+	s := Status{Reported: r, Page: "http://" + a.player.Addr() + "/", State: a.config.State, Later: a.later, Pairing: a.code}
 	if c, ok := a.player.PageClock(); ok {
 		s.PageClock = &c
 	}
@@ -54,7 +56,7 @@ func (a *Agent) report() protocol.Reported {
 	if e, ok := a.identity.Enrolment(); ok {
 		r.Viewer, r.Site = e.Viewer, e.Site
 	}
-	r.Location, r.Labels = a.config.Location, a.config.Labels
+	r.Location, r.Labels = a.now().Location, a.now().Labels
 	if active, ok := a.library.Active(); ok {
 		r.Content = protocol.ContentStatus{Generation: active.Generation.Manifest, ID: active.Manifest.ID, Activated: active.Generation.Activated}
 	}
@@ -80,7 +82,7 @@ func (a *Agent) name() string {
 	if e, ok := a.identity.Enrolment(); ok {
 		return e.Name
 	}
-	return a.config.Name
+	return a.now().Name
 }
 
 // showState tells the page what its set-up screen and corner mark say.

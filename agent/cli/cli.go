@@ -230,15 +230,21 @@ func (o *LogOptions) Register(f *FlagSet) {
 
 // New makes the log.
 func (o LogOptions) New(env Env, console *Console) (*slog.Logger, error) {
-	var level slog.Level
+	log, _, err := o.NewLevel(env, console)
+	return log, err
+}
+
+// NewLevel is New with the level, which may be changed later.
+func (o LogOptions) NewLevel(env Env, console *Console) (*slog.Logger, *slog.LevelVar, error) {
+	level := &slog.LevelVar{}
 	if err := level.UnmarshalText([]byte(o.Level)); err != nil {
-		return nil, Usagef("--log %s: want debug, info, warn or error", o.Level)
+		return nil, nil, Usagef("--log %s: want debug, info, warn or error", o.Level)
 	}
 	switch o.Format {
 	case "text":
-		return slog.New(console.Handler(level, o.Prefix)), nil
+		return slog.New(console.Handler(level, o.Prefix)), level, nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(env.Stderr, &slog.HandlerOptions{Level: level})), nil
+		return slog.New(slog.NewJSONHandler(env.Stderr, &slog.HandlerOptions{Level: level})), level, nil
 	}
-	return nil, Usagef("--log-format %s: want text or json", o.Format)
+	return nil, nil, Usagef("--log-format %s: want text or json", o.Format)
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"vitrine/agent"
@@ -40,8 +41,8 @@ type runOptions struct {
 	config, name, state, token, tokenFile, page, location, browser string
 	servers, wakePorts                                             cli.List
 	log                                                            cli.LogOptions
-	// logAsked tells that the level of the log was given.
-	logAsked bool
+	// logAsked tells that the level of the log was given, and terminal that somebody sees it.
+	logAsked, terminal bool
 }
 
 func run(ctx context.Context, env cli.Env, args []string) error {
@@ -62,6 +63,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	o.logAsked = flags.Lookup("log").Value.String() != flags.Lookup("log").DefValue
+	o.terminal = env.Terminal
 	console := cli.NewConsole(env.Stderr, env.Terminal)
 	return service.Run(ctx, serviceConfig, func(ctx context.Context) error {
 		for {
@@ -75,7 +77,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 
 // run plays with the settings as they are now.
 func (o runOptions) run(ctx context.Context, env cli.Env, console *cli.Console) error {
-	settings, damage, err := o.settings()
+	settings, from, err := o.atStart()
 	if err != nil {
 		return err
 	}
@@ -85,14 +87,10 @@ func (o runOptions) run(ctx context.Context, env cli.Env, console *cli.Console) 
 	if settings.Zone != nil {
 		time.Local = settings.Zone
 	}
-	log, err := o.log.New(env, console)
-	if err != nil {
+	if from.log, from.level, err = o.log.NewLevel(env, console); err != nil {
 		return err
 	}
-	if damage != nil {
-		log.Error("The viewer starts without some of its settings", "err", damage)
-	}
-	return play(ctx, env, settings, first(o.config, defaultConfig), log, newProgress(console, log))
+	return o.play(ctx, env, settings, from, newProgress(console, from.log))
 }
 
 // settings are the file's, with those that came on a USB stick over them, and the options over both.
@@ -101,6 +99,10 @@ func (o runOptions) settings() (_ config.Config, damage, err error) {
 	if err != nil {
 		return config.Config{}, nil, err
 	}
+	return o.settingsOf(data, path)
+}
+
+func (o runOptions) settingsOf(data []byte, path string) (_ config.Config, damage, err error) {
 	c, err := config.Parse(data)
 	if err != nil {
 		return c, nil, fmt.Errorf("%s: %w", path, err)
@@ -286,14 +288,15 @@ func agentConfig(c config.Config, file string) agent.Config {
 }
 
 // play runs the agent, and tells the service manager when the page can be opened.
-func play(ctx context.Context, env cli.Env, c config.Config, file string, log *slog.Logger, p *progress) error {
+func (o runOptions) play(ctx context.Context, env cli.Env, c config.Config, from source, p *progress) error {
+	log := from.log
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var restart func()
 	if service.Restarts() {
 		restart = func() { stop(errRestart) }
 	}
-	settings := agentConfig(c, file)
+	settings := agentConfig(c, from.file)
 	settings.Restart, settings.StartAnew = restart, func() { stop(errStartAnew) }
 	settings.Scratch = os.Getenv("RUNTIME_DIRECTORY")
 	settings.Alive, settings.AliveEvery = watchdog(log)
@@ -302,10 +305,12 @@ func play(ctx context.Context, env cli.Env, c config.Config, file string, log *s
 	if err != nil {
 		return err
 	}
+	o.keepGood(c, from)
+	a.Lacking(from.damage)
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var helpers sync.WaitGroup
+	helpers.Go(func() { o.follow(ctx, a, from) })
+	helpers.Go(func() {
 		select {
 		case <-a.Ready():
 			if err := notify.Ready(os.Getenv("NOTIFY_SOCKET")); err != nil {
@@ -313,10 +318,10 @@ func play(ctx context.Context, env cli.Env, c config.Config, file string, log *s
 			}
 		case <-ctx.Done():
 		}
-	}()
+	})
 	err = a.Run(ctx)
 	cancel()
-	<-done
+	helpers.Wait()
 	p.clear()
 	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errStartAnew) {
 		log.Info("The viewer starts anew with other settings")

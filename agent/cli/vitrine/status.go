@@ -123,6 +123,9 @@ func writeStatus(w io.Writer, s agent.Status) {
 	for _, f := range s.Faults {
 		line("FAULT", "%s (since %s)", f.Message, f.Since.Local().Format(time.DateTime))
 	}
+	if len(s.Later) > 0 {
+		line("Settings", "%s: changed, and counting from the next start on (`vitrine service restart`)", strings.Join(s.Later, ", "))
+	}
 	line("Page", "%s", s.Page)
 	if s.PageClock != nil {
 		line("", "%s", pageClockLine(*s.PageClock))
