@@ -28,6 +28,7 @@ var atNextStart = []part{
 	{"content", func(c Config) any { c.Content.Windows = nil; return c.Content }},
 	{"screen", func(c Config) any { return c.Screen }},
 	{"kiosk", func(c Config) any { return c.Kiosk }},
+	{"health", func(c Config) any { return c.Health }},
 	{"clock", func(c Config) any { c.Clock.Servers = nil; return c.Clock }},
 	{"wake", func(c Config) any { return c.Wake }},
 }

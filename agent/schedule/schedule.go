@@ -63,7 +63,7 @@ type event struct {
 
 // New works out the timetable of a manifest. It refuses one whose time zone isn't known to this machine, and events with
 // a time that can't be read, that end before they start, or whose presentation doesn't exist; the error names the field.
-// The time zone database of the operating system (or of time/tzdata) is the one thing it looks at beside m.
+// The time zone database of the operating system (or of platform/zones) is the one thing it looks at beside m.
 func New(m *manifest.Manifest) (*Schedule, error) {
 	if _, ok := m.Presentations[m.Schedule.Default]; !ok {
 		return nil, fmt.Errorf("schedule.default: there is no presentation %q", m.Schedule.Default)

@@ -3,6 +3,7 @@ package vitrine
 
 import (
 	"vitrine/agent/cli"
+	_ "vitrine/platform/zones" // programmes name their time zone, and a device may have no database
 )
 
 // Program is the whole command line.

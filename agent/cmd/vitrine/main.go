@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // programmes name their time zone, and a device may have no database
 
 	"golang.org/x/term"
 
