@@ -38,9 +38,9 @@ cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time 
 	scripts/rabbitmq build '$(RABBITMQ)'
 	VITRINE_RABBITMQ='$(RABBITMQ)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 5m -run Cluster ./agent/cmd
 
-vm-test: ## a viewer in a virtual machine, as root; the first time it takes a kernel from Debian
+vm-test: ## a viewer in a virtual machine, as root, the long version: boots in 1970, power cuts; the first time it takes a kernel from Debian
 	scripts/vm build
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 10m -run VM ./agent/cmd
+	VITRINE_CUTS=1000 CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run VM ./agent/cmd
 
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@build/lint
