@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,11 @@ func TestPageInChromium(t *testing.T) {
 	film1 := assetOf(t, page, "3-film.webm")
 	browsertest.Wait(browser, t, fmt.Sprintf("document.querySelector('vitrine-zone').dataset.asset === %q && document.querySelector('video')?.currentTime > 0.2", film1))
 	browsertest.Wait(browser, t, fmt.Sprintf("document.querySelector('vitrine-zone').dataset.asset !== %q", film1))
+
+	measured := awaitStatus(t, page, "what the page knows of the time", func(s agent.Status) bool { return s.PageClock != nil })
+	if text := mustRun(t, "vitrine", "status", "--page", page); !strings.Contains(text, "its clock is within") || measured.PageClock.Error > time.Second {
+		t.Errorf("the page's clock is %+v; status says\n%s", measured.PageClock, text)
+	}
 
 	server.kill()
 	awaitStatus(t, page, "offline", func(s agent.Status) bool { return !connected(s) })

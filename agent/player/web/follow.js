@@ -1,4 +1,4 @@
-import {sleep} from './timing.js';
+import {FRAME, sleep} from './timing.js';
 
 const EVERY = 250;
 const OFF = 12; // ms: from there on a video is steered
@@ -7,6 +7,7 @@ const CATCH_UP = 2000; // ms in which it is to be there
 const MOST = 0.03; // the most that a rate differs from 1
 const HOPELESS = 700; // ms: what is further off is put in its place
 const SELDOM = 10_000; // but not more often than this
+const ENOUGH = 3; // frames
 
 let delay = 40; // ms that a video takes to get going, as was measured last
 
@@ -24,12 +25,30 @@ export async function follow(element, {time, begin}, play, signal) {
   await play(element);
   await sleep(EVERY / 2, signal);
   if (Math.abs(off()) < EVERY) delay = Math.max(0, Math.min(delay - off() / 2, EVERY));
+  const seen = watch(element, {time, begin}, signal);
   while (!element.ended) {
-    const by = off();
+    const by = seen() ?? off();
     if (Math.abs(by) > HOPELESS && performance.now() - sought > SELDOM) seek();
     element.playbackRate = rate(by, element.playbackRate);
     await sleep(EVERY, signal);
   }
+}
+
+// watch looks at the frames that come out, and gives a function that gives by how much those since its last call are off; undefined if they were
+// too few to tell. What comes out is what counts: what the element says of itself doesn't know how late that is.
+function watch(element, {time, begin}, signal) {
+  let offs = [];
+  const note = (now, {expectedDisplayTime, mediaTime}) => {
+    // A frame comes out with the first refresh of the screen after its moment: half a refresh late, on the average.
+    offs.push(mediaTime * 1000 - (time.now(expectedDisplayTime) - begin) + FRAME / 2);
+    if (!signal.aborted) element.requestVideoFrameCallback(note);
+  };
+  element.requestVideoFrameCallback?.(note);
+  return () => {
+    const list = offs.sort((a, b) => a - b);
+    offs = [];
+    return list.length >= ENOUGH ? list[Math.floor(list.length / 2)] : undefined;
+  };
 }
 
 // rate is how fast a video is to play that is off by some milliseconds: small steps, and none while it is near.
