@@ -26,13 +26,15 @@ type life struct {
 func (k *Kiosk) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l, theirs, err := k.launch(ctx)
-	if err != nil {
-		return err
-	}
 	// A pipe of our own, so that what the browser leaves behind can't hold up Wait.
 	words, stderr, err := os.Pipe()
 	if err != nil {
+		return err
+	}
+	defer words.Close()
+	l, theirs, err := k.launch(ctx)
+	if err != nil {
+		_ = stderr.Close()
 		return err
 	}
 	l.command.Stderr = stderr
@@ -43,7 +45,6 @@ func (k *Kiosk) run(ctx context.Context) error {
 	last := &tail{}
 	var readers sync.WaitGroup
 	defer readers.Wait()
-	defer words.Close()
 	if l.tools != nil {
 		defer l.tools.close()
 	}
