@@ -14,6 +14,7 @@ const FileName = "vitrine.toml"
 var onStick = []string{
 	"name", "location", "labels", "token", "servers", "timezone", "log", "screen",
 	"discovery", "session", "network", "clock", "wake",
+	"standby", "power.reboot", // which is only when, and not by what
 	"content.quota", "content.reserve", "content.parallel", "content.rate", "content.windows", "content.peers", "content.peer_rate", "content.peer_port", "content.scrub_days",
 }
 
