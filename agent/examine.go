@@ -33,6 +33,7 @@ const searchTime = 2 * time.Second
 func (a *Agent) Examine(ctx context.Context) doctor.Report {
 	s := a.Status()
 	p := a.now().patient(a.dialer, a.client)
+	p.RunsBrowser = a.kiosk != nil
 	p.Reported, p.Pages, p.Inside, p.Now = &s.Reported, a.player.Pages(), true, a.clock.Now
 	p.Page = a.player.Addr()
 	for _, candidate := range a.knownServers() {

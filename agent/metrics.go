@@ -22,6 +22,7 @@ func (a *Agent) figures() []byte {
 	clockFigures(&p, s.Clock)
 	contentFigures(&p, s.Content)
 	a.screenFigures(&p, s)
+	a.browserFigures(&p)
 	a.machineFigures(&p)
 	return p.Bytes()
 }
@@ -105,6 +106,22 @@ func (a *Agent) screenFigures(p *metrics.Page, s Status) {
 	}
 	p.Gauge("vitrine_faults", "How many things are wrong.", metrics.Of(float64(len(s.Faults))))
 	p.Gauge("vitrine_fault", "What is wrong.", faults...)
+}
+
+// browserFigures are of the browser that the viewer itself runs, if it does.
+func (a *Agent) browserFigures(p *metrics.Page) {
+	var starts, memory, limit []metrics.Sample
+	if a.kiosk != nil {
+		k := a.kiosk.Status()
+		starts = []metrics.Sample{metrics.Of(float64(k.Starts))}
+		if k.Memory > 0 {
+			memory = []metrics.Sample{metrics.Of(float64(k.Memory))}
+		}
+		limit = []metrics.Sample{metrics.Of(float64(k.Limit))}
+	}
+	p.Counter("vitrine_browser_starts_total", "How often the viewer has started its browser.", starts...)
+	p.Gauge("vitrine_browser_memory_bytes", "What its browser uses.", memory...)
+	p.Gauge("vitrine_browser_memory_limit_bytes", "What its browser may use.", limit...)
 }
 
 func (a *Agent) machineFigures(p *metrics.Page) {

@@ -84,6 +84,8 @@ type Patient struct {
 	CertificateErr error
 	// SetsClock is true if the viewer is to keep the system's clock.
 	SetsClock bool
+	// RunsBrowser is true if it is to run the browser itself.
+	RunsBrowser bool
 	// Build is when the program was made; zero if unknown.
 	Build time.Time
 	// Now is the best time that is known.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"strings"
 	"testing"
@@ -39,6 +40,11 @@ func mounted(line string) map[string]string {
 
 func caps(bits string) map[string]string {
 	return map[string]string{"proc/self/status": "Name:\tvitrine\nCapEff:\t" + bits + "\n", "usr/lib/polkit-1/polkitd": "x"}
+}
+
+func and(one, other map[string]string) map[string]string {
+	maps.Copy(one, other)
+	return one
 }
 
 func screen(port, status, enabled, dpms string) map[string]string {
@@ -145,6 +151,8 @@ func TestChecks(t *testing.T) {
 		"rights":                   {privileges, Patient{Inside: true}, caps("0000000000002400"), OK, "what it needs"},
 		"no rights":                {privileges, Patient{}, caps("0000000000000000"), Warning, "CAP_NET_RAW"},
 		"no clock":                 {privileges, Patient{Inside: true, SetsClock: true}, caps("0000000000002400"), Warning, "CAP_SYS_TIME"},
+		"no graphics card":         {privileges, Patient{Inside: true, RunsBrowser: true}, and(caps("0000000000002400"), screen("HDMI-A-1", "connected", "enabled", "On")), Warning, "--screen"},
+		"graphics card":            {privileges, Patient{Inside: true, RunsBrowser: true}, and(caps("0000000000002400"), map[string]string{"dev/dri/card0": ""}), OK, "what it needs"},
 		"rights from outside":      {privileges, Patient{Reported: zones()}, caps("0"), OK, "only the viewer itself"},
 	} {
 		t.Run(name, func(t *testing.T) {

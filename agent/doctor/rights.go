@@ -47,6 +47,9 @@ func privileges(_ context.Context, p *Patient) []Finding {
 	if p.Inside && has&(1<<capSysBoot) == 0 && len(p.glob("etc/polkit-1/rules.d/*vitrine*")) == 0 && p.read("usr/lib/polkit-1/polkitd") == "" {
 		lacks = append(lacks, "restart the machine (polkit isn't installed)")
 	}
+	if p.Inside && p.RunsBrowser && len(p.glob("sys/class/drm/card*-*")) > 0 && len(p.glob("dev/dri/card*")) == 0 {
+		lacks = append(lacks, "use the graphics card for its browser (--screen)")
+	}
 	if len(lacks) == 0 {
 		return ok(check, "%s may do what it needs", who)
 	}
