@@ -1,7 +1,7 @@
-// Package power restarts the machine and switches it off.
+// Package power restarts the machine, switches it off, has it sleep, and sets the clock that wakes it.
 //
-// It owns which of the system's own programs does that. It never does it by a system call of its own: services want to be stopped and
-// disks to be written, and only the system knows how.
+// It owns which of the system's own programs does that, and the alarm of the real-time clock. It never does it by a system call of its own where
+// the system has a program: services want to be stopped and disks to be written, and only the system knows how.
 package power
 
 import (
@@ -22,6 +22,8 @@ type Action uint8
 const (
 	Reboot Action = iota
 	Off
+	// Suspend keeps the memory and stops everything else. Do may return before or after that.
+	Suspend
 )
 
 // timeout bounds the program that is asked to do it.
@@ -30,6 +32,11 @@ const timeout = 20 * time.Second
 // Check says why an action can't be done here; nil if it probably can. The error is errors.ErrUnsupported where the system has no program
 // for it.
 func Check(a Action) error {
+	if a == Suspend {
+		if err := canSuspend("/"); err != nil {
+			return err
+		}
+	}
 	argv := program(a)
 	if len(argv) == 0 {
 		return fmt.Errorf("this viewer knows no way to do that on this system: %w", errors.ErrUnsupported)

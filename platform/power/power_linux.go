@@ -2,14 +2,25 @@ package power
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// program is systemd's where that runs the machine (sd_booted(3)), and the traditional one elsewhere.
+// program is systemd's where that runs the machine (sd_booted(3)), and the traditional one elsewhere. Without systemd the kernel itself is asked
+// to suspend (Documentation/admin-guide/pm/sleep-states.rst), by a shell, which then waits for the end of the sleep.
 func program(a Action) []string {
-	name := [...]string{Reboot: "reboot", Off: "poweroff"}[a]
+	name := [...]string{Reboot: "reboot", Off: "poweroff", Suspend: "suspend"}[a]
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
 		return []string{"systemctl", "--no-ask-password", name}
+	}
+	if a == Suspend {
+		return []string{"sh", "-c", "echo mem >/sys/power/state"}
 	}
 	return []string{name}
 }
@@ -19,4 +30,27 @@ func permitted() error {
 		return errors.New("this viewer doesn't run as root, and so may not restart the machine or switch it off; run it as a service")
 	}
 	return nil
+}
+
+// canSuspend says why the machine can't sleep.
+func canSuspend(root string) error {
+	states, err := os.ReadFile(filepath.Join(root, "sys/power/state"))
+	if err != nil || !slices.Contains(strings.Fields(string(states)), "mem") {
+		return fmt.Errorf("this machine can't be suspended: /sys/power/state doesn't have mem: %w", errors.ErrUnsupported)
+	}
+	return nil
+}
+
+// Uptime is how long ago the machine was started.
+func Uptime() time.Duration { return reading(unix.CLOCK_BOOTTIME) }
+
+// Slept is how long the machine has been suspended since it was started.
+func Slept() time.Duration { return max(0, Uptime()-reading(unix.CLOCK_MONOTONIC)) }
+
+func reading(clock int32) time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(clock, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }

@@ -48,3 +48,17 @@ func TestDo(t *testing.T) {
 		t.Errorf("without the program: %v", err)
 	}
 }
+
+func TestSuspendNeedsTheKernel(t *testing.T) {
+	if err := canSuspend(system(t, map[string]string{"sys/power/state": "freeze mem disk\n"})); err != nil {
+		t.Error(err)
+	}
+	for _, states := range []string{"", "freeze\n"} {
+		if err := canSuspend(system(t, map[string]string{"sys/power/state": states})); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("with %q: %v", states, err)
+		}
+	}
+	if Uptime() <= 0 || Slept() > Uptime() {
+		t.Errorf("up for %v, of which asleep %v", Uptime(), Slept())
+	}
+}
