@@ -36,6 +36,7 @@ import (
 	"vitrine/platform/clock"
 	"vitrine/platform/clock/system"
 	"vitrine/platform/device"
+	"vitrine/platform/display"
 	"vitrine/platform/proxy"
 	"vitrine/platform/wake"
 )
@@ -85,6 +86,11 @@ type Config struct {
 	Wake config.Wake
 	// Screen says how the page is shown.
 	Screen config.Screen
+	// Display says how the display is switched, and Standby what else sleeps outside the operating hours.
+	Display display.Config
+	Standby config.Standby
+	// Reboot is when the machine is started anew every day; nil for never.
+	Reboot *config.TimeOfDay
 	// Version and Build name this program.
 	Version string
 	Build   time.Time
@@ -120,6 +126,9 @@ type Agent struct {
 	feeds      *remote.Feeds
 	session    *session.Session
 	wake       *wake.Listener
+	screen     *screen
+	rest       rest
+	machine    machine
 	faults     *faults
 	kiosk      *kiosk.Kiosk // nil if the settings want no browser
 	ring       *logRing
@@ -204,7 +213,9 @@ func prepare(c Config) *Agent {
 		c.Progress = func(protocol.SyncStatus) {}
 	}
 	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring,
-		found: map[string]foundServer{}, near: map[string]neighbour{}, offline: make(chan struct{}, 1), begun: make(chan struct{}, 1), checks: make(chan digest.Digest, 16)}
+		found: map[string]foundServer{}, near: map[string]neighbour{}, offline: make(chan struct{}, 1), begun: make(chan struct{}, 1), checks: make(chan digest.Digest, 16),
+		machine: theMachine()}
+	a.screen = newScreen(display.New(c.Display), a.screenChanged)
 	if a.config.Name == "" {
 		a.config.Name = defaultName(a.device.Hostname)
 	}
@@ -328,7 +339,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, serverTime{a}, systemClock{a}} {
+	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, serverTime{a}, systemClock{a},
+		a.screen, sleeper{a}, rebooter{a}} {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
 	}
 	tasks.Go(func() { supervise(ctx, screenWatch{a}, a.log) })

@@ -36,16 +36,9 @@ func (a *Agent) commands() map[string]session.Handler {
 		protocol.CommandLogs:          a.logs,
 		protocol.CommandRollback:      a.rollback,
 		protocol.CommandPurgeCache:    a.purgeCache,
-		protocol.CommandStandby:       cannot("this viewer can't switch a display off"),
+		protocol.CommandStandby:       a.standBy,
 		protocol.CommandScreenshot:    a.screenshot,
 		protocol.CommandDoctor:        a.examine,
-	}
-}
-
-// cannot is a command that can't be done.
-func cannot(reason string) session.Handler {
-	return func(context.Context, json.RawMessage) (session.Outcome, error) {
-		return session.Outcome{}, errors.New(reason)
 	}
 }
 
@@ -93,24 +86,6 @@ func (a *Agent) restartAgent(context.Context, json.RawMessage) (session.Outcome,
 		return session.Outcome{}, errors.New("this viewer wasn't started as a service, so that nothing would start it again")
 	}
 	return session.Outcome{After: a.config.Restart}, nil
-}
-
-// power restarts the machine or switches it off, once the server knows that it will happen.
-func (a *Agent) power(action power.Action) session.Handler {
-	return func(context.Context, json.RawMessage) (session.Outcome, error) {
-		return session.Outcome{After: func() {
-			if err := power.Do(context.Background(), action); err != nil {
-				a.log.Error("The machine doesn't do what the server wants", "err", err)
-				a.session.Event("power", err.Error(), a.clock.Now())
-			}
-		}}, power.Check(action)
-	}
-}
-
-// wakeUp is done by a viewer that is awake, as all are that can hear it.
-func (a *Agent) wakeUp(context.Context, json.RawMessage) (session.Outcome, error) {
-	a.library.Refresh()
-	return session.Outcome{}, nil
 }
 
 // wakePeer sends a magic packet to another machine of this network.

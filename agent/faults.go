@@ -33,6 +33,9 @@ const (
 	faultRolledBack = "rolled-back"
 	// faultSettings is that the settings have changed and can't be used.
 	faultSettings = "settings"
+	// faultDisplay is that the display can't be switched, and faultStandby that the machine itself can't sleep, though it is to.
+	faultDisplay = "display"
+	faultStandby = "standby"
 	// faultCloned is that another machine uses this viewer's identity.
 	faultCloned = protocol.FaultCloned
 )

@@ -100,6 +100,7 @@ func (a *Agent) screenFigures(p *metrics.Page, s Status) {
 	p.Gauge("vitrine_zones", "Zones in which something should be on.", metrics.Of(float64(len(s.Playing))))
 	p.Gauge("vitrine_zones_shown", "Zones in which a browser says that it is.", metrics.Of(float64(shown)))
 	p.Gauge("vitrine_standby", "Whether the screen is dark because it should be.", metrics.Of(metrics.Bool(s.Schedule != nil && s.Schedule.Standby)))
+	p.State("vitrine_display", "What is known of the display.", "state", s.Display.State, "on", "off", "unknown")
 	var faults []metrics.Sample
 	for _, f := range s.Faults {
 		faults = append(faults, metrics.Of(1, "code", f.Code))

@@ -31,6 +31,9 @@ var atNextStart = []part{
 	{"health", func(c Config) any { return c.Health }},
 	{"clock", func(c Config) any { c.Clock.Servers = nil; return c.Clock }},
 	{"wake", func(c Config) any { return c.Wake }},
+	{"display", func(c Config) any { return c.Display }},
+	{"standby", func(c Config) any { return c.Standby }},
+	{"power", func(c Config) any { return c.Reboot }},
 }
 
 // Reconfigure takes settings that have changed while the viewer runs: what can take effect at once does, without a word to the screen, and

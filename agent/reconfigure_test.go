@@ -13,7 +13,7 @@ import (
 func TestEverySettingCounts(t *testing.T) {
 	atOnce := []string{"Name", "Token", "Servers", "Location", "Labels"}
 	elsewhere := []string{"Log"} // in agent/cli
-	renamed := map[string]string{"Zone": "timezone"}
+	renamed := map[string]string{"Zone": "timezone", "Reboot": "power"}
 	fields := reflect.TypeFor[config.Config]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name

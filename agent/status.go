@@ -52,7 +52,7 @@ func (a *Agent) report() protocol.Reported {
 		Faults:  a.faults.list(),
 		Device:  a.device,
 	}
-	r.Device.Addresses = a.addresses()
+	r.Device.Addresses, r.Device.Links = a.addresses(), a.links()
 	if e, ok := a.identity.Enrolment(); ok {
 		r.Viewer, r.Site = e.Viewer, e.Site
 	}
@@ -67,6 +67,7 @@ func (a *Agent) report() protocol.Reported {
 			r.Schedule.Event = &on.Event
 		}
 	}
+	r.Standby, r.Display = a.standbyStatus(), a.screen.Status()
 	for _, p := range a.player.Playing() {
 		r.Playing = append(r.Playing, p.Playing)
 	}
@@ -131,6 +132,24 @@ func (a *Agent) addresses() []netip.Addr {
 		a.log.Debug("The machine's addresses can't be listed", "err", err)
 	}
 	return addrs
+}
+
+// maxLinks bounds what is reported of them: machines with containers have hundreds.
+const maxLinks = 16
+
+// links are the network interfaces by which others can reach and wake the machine.
+func (a *Agent) links() []protocol.Link {
+	interfaces, err := network.Interfaces()
+	if err != nil {
+		return nil // said by addresses
+	}
+	var links []protocol.Link
+	for _, i := range interfaces {
+		if i.Up && !i.Loopback && len(i.MAC) > 0 && len(i.Addrs) > 0 && len(links) < maxLinks {
+			links = append(links, protocol.Link{Name: i.Name, MAC: i.MAC.String(), Networks: i.Addrs})
+		}
+	}
+	return links
 }
 
 // message is what a session state means to the person in front of the screen.

@@ -16,6 +16,7 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/discovery"
+	"vitrine/platform/display"
 )
 
 // MaxSize is the largest file that Parse takes, in bytes.
@@ -45,6 +46,9 @@ type file struct {
 	Clock   clock   `toml:"clock"`
 	Kiosk   kiosk   `toml:"kiosk"`
 	Health  health  `toml:"health"`
+	Display panel   `toml:"display"`
+	Standby rest    `toml:"standby"`
+	Power   machine `toml:"power"`
 }
 
 type line struct {
@@ -100,6 +104,12 @@ type Config struct {
 	Kiosk Kiosk
 	// Health says what is done about a screen that doesn't show the right thing.
 	Health Health
+	// Display says how the display is switched.
+	Display display.Config
+	// Standby says what a viewer does while it is on standby.
+	Standby Standby
+	// Reboot is when the machine is started anew every day; nil for never.
+	Reboot *TimeOfDay
 }
 
 // Session says how the session is kept. 0 leaves a choice to the agent.
@@ -217,6 +227,15 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Health, err = f.Health.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Display, err = f.Display.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Standby, err = f.Standby.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Reboot, err = f.Power.check(); err != nil {
 		return Config{}, err
 	}
 	c.Wake, err = f.Wake.check()

@@ -13,6 +13,7 @@ import (
 
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
+	"vitrine/platform/display"
 	"vitrine/platform/wake"
 )
 
@@ -38,6 +39,19 @@ ports = [9, 7009]
 password = "1.2.3.4"
 allow = ["10.0.0.0/24"]
 
+[display]
+method = "serial"
+device = "/dev/ttyUSB0"
+on = "ka 01 01\r"
+off = "\u00aa\u0000"
+
+[standby]
+mode = "suspend"
+wake_minutes = 5
+
+[power]
+reboot = "04:30"
+
 [session]
 keepalive = 20
 return_after = 90
@@ -62,6 +76,7 @@ announce = true
 	if err != nil {
 		t.Fatal(err)
 	}
+	reboot := config.TimeOfDay(4*time.Hour + 30*time.Minute)
 	want := config.Config{
 		Name: "Lobby, left", Token: &token,
 		Servers: []string{"10.0.0.5:7237", "signage.example:7000", "[fd00::5]:7237", "[fd00::6]:7001"},
@@ -69,6 +84,9 @@ announce = true
 		Wake: config.Wake{
 			Ports: []uint16{9, 7009}, Password: protocol.NewSecret("1.2.3.4"), Senders: []wake.Sender{{Network: netip.MustParsePrefix("10.0.0.0/24")}},
 		},
+		Display:  display.Config{Method: "serial", Device: "/dev/ttyUSB0", On: "ka 01 01\r", Off: "\u00aa\u0000"},
+		Standby:  config.Standby{Mode: config.StandbySuspend, WakeTime: 5 * time.Minute},
+		Reboot:   &reboot,
 		Location: protocol.Location{"building-a", "floor 2"}, Screen: config.Screen{Rotation: 270, NoMark: true},
 		Session: config.Session{KeepAlive: 20 * time.Second, ReturnAfter: 90 * time.Second},
 		Network: config.Network{

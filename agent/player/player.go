@@ -157,6 +157,7 @@ type Player struct {
 	addr     string
 	listener net.Listener // open, and not served yet
 	current  *programme
+	override Override
 	previous *programme // its assets stay available: a page may still show it
 	state    State
 	identity identify
@@ -310,13 +311,13 @@ func (p *Player) evaluate() time.Duration {
 			page.post(p.statusMessage())
 		}
 	}
-	state := p.current.timetable.At(now, trusted)
+	state := p.at(now, trusted)
 	if state != p.current.state {
 		fresh := state.Presentation != p.current.state.Presentation || !state.Anchor.Equal(p.current.state.Anchor)
 		p.current.state, p.current.next = state, nil
 		switch {
 		case state.Standby:
-			p.log.Info("The operating hours are over; the screen is on standby.", "until", state.Until)
+			p.log.Info("The screen is on standby.", "until", state.Until)
 		case fresh:
 			p.log.Info("A presentation comes on.", "presentation", state.Presentation, "generation", p.current.Generation.Short())
 		}

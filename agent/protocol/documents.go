@@ -90,6 +90,9 @@ type Reported struct {
 	Playing []Playing   `json:"playing"`
 	// Browser is the one that the viewer runs; absent if it runs none.
 	Browser *BrowserStatus `json:"browser,omitempty"`
+	// Standby is absent while the viewer is awake in its operating hours.
+	Standby *StandbyStatus `json:"standby,omitempty"`
+	Display DisplayStatus  `json:"display,omitzero"`
 	Faults  []Fault        `json:"faults"`
 	Device  Device         `json:"device"`
 }
@@ -220,6 +223,37 @@ type ScheduleStatus struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
+// Why a viewer is on standby, or awake outside its operating hours.
+const (
+	// StandbyHours is that it is outside the operating hours, and StandbyAsked that somebody asked for it.
+	StandbyHours = "hours"
+	StandbyAsked = "asked"
+	// StandbyWoken is that it is awake, though it is outside the operating hours.
+	StandbyWoken = "woken"
+)
+
+// StandbyStatus is whether a viewer is on standby, and why.
+type StandbyStatus struct {
+	// Active is false for one that was woken outside its operating hours.
+	Active bool   `json:"active"`
+	Why    string `json:"why"`
+	// By is who asked for it or woke the viewer.
+	By    string    `json:"by,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	// Until is the next start, or the end of the wake; absent if none is known.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// DisplayStatus is the state of the display.
+type DisplayStatus struct {
+	// State is on, off or unknown.
+	State string `json:"state"`
+	// Method is how it is switched; empty if the viewer has no way to.
+	Method string `json:"method,omitempty"`
+	// Error is why it couldn't be.
+	Error string `json:"error,omitempty"`
+}
+
 // Playing is what is on in one zone.
 type Playing struct {
 	Zone         string        `json:"zone"`
@@ -251,9 +285,19 @@ type Device struct {
 	Model    string `json:"model,omitempty"`
 	Serial   string `json:"serial,omitempty"`
 	// Fingerprint is a hash that differs between machines, to notice cloned disks.
-	Fingerprint string       `json:"fingerprint,omitempty"`
-	MACs        []string     `json:"macs,omitempty"`
-	Addresses   []netip.Addr `json:"addresses,omitempty"`
+	Fingerprint string   `json:"fingerprint,omitempty"`
+	MACs        []string `json:"macs,omitempty"`
+	// Links are the network interfaces by which others can reach it, and wake it.
+	Links     []Link       `json:"links,omitempty"`
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+}
+
+// A Link is a network interface of a viewer.
+type Link struct {
+	Name string `json:"name"`
+	MAC  string `json:"mac"`
+	// Networks are its addresses, with the lengths of their networks' prefixes.
+	Networks []netip.Prefix `json:"networks,omitempty"`
 }
 
 // ParseReported reads a `reported` message.

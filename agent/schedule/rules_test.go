@@ -89,6 +89,36 @@ func TestOperatingHours(t *testing.T) {
 	}
 }
 
+// A viewer that is woken outside the hours shows what would be on, and knows when they begin.
+func TestOutsideTheHours(t *testing.T) {
+	m := programme("UTC", manifest.Event{Presentation: "alarm", Start: "2026-12-01T00:00:00", End: "2026-12-02T00:00:00"})
+	m.Schedule.Operating = []calendar.Hours{{Days: "MO-FR", From: "07:00", To: "22:00"}}
+	s := lookup(t, m)
+	if on := s.Awake(at("2026-12-01T23:00:00Z"), true); on.Standby || on.Presentation != "alarm" {
+		t.Errorf("woken: %+v", on)
+	}
+	if on, inHours := s.Awake(at("2026-12-01T12:00:00Z"), true), s.At(at("2026-12-01T12:00:00Z"), true); on != inHours {
+		t.Errorf("in the hours: %+v, want %+v", on, inHours)
+	}
+	for _, test := range []struct {
+		at          string
+		closed      bool
+		since, next string
+	}{
+		{"2026-12-01T12:00:00Z", false, "2026-12-01T07:00:00Z", "2026-12-02T07:00:00Z"},
+		{"2026-12-04T12:00:00Z", false, "2026-12-04T07:00:00Z", "2026-12-07T07:00:00Z"},
+		{"2026-12-05T12:00:00Z", true, "2026-12-04T22:00:00Z", "2026-12-07T07:00:00Z"},
+	} {
+		closed, since, next := s.Hours(at(test.at))
+		if closed != test.closed || !since.Equal(at(test.since)) || !next.Equal(at(test.next)) {
+			t.Errorf("%s: closed %v since %v, next %v", test.at, closed, since, next)
+		}
+	}
+	if closed, since, next := lookup(t, programme("")).Hours(at("2026-12-01T12:00:00Z")); closed || !since.IsZero() || !next.IsZero() {
+		t.Errorf("without hours: %v, %v, %v", closed, since, next)
+	}
+}
+
 // Two that share the screen 2 to 1 have it for 400 and 200 s of each ten minutes, and each one's playlists go on where they stopped.
 func TestShare(t *testing.T) {
 	events := []manifest.Event{{Presentation: "lunch", Share: 2}, {Presentation: "alarm", Share: 1}, {Presentation: "welcome", Share: 9, Priority: -1}}

@@ -179,7 +179,33 @@ func (s *Schedule) At(t time.Time, trusted bool) State {
 	if !open.on {
 		return state(State{Event: NoEvent, Standby: true, Anchor: anchorOf(open.from)}, open.from, open.to)
 	}
-	from, to := open.from, open.to
+	return s.shown(t, open)
+}
+
+// Awake is what At is for a viewer that was woken outside the operating hours: what would be on without them.
+func (s *Schedule) Awake(t time.Time, trusted bool) State {
+	if !trusted {
+		return s.At(t, false)
+	}
+	t = t.UTC()
+	return s.shown(t, s.opening.at(t))
+}
+
+// Hours is what the operating hours are at t: whether it is outside them, since when that is so, and when they next begin. Both are zero where that
+// isn't known.
+func (s *Schedule) Hours(t time.Time) (closed bool, since, next time.Time) {
+	open := s.opening.at(t.UTC())
+	limits := state(State{}, open.from, open.to)
+	if !open.on || limits.Until.IsZero() {
+		return !open.on, limits.Since, limits.Until
+	}
+	shut := s.opening.at(open.to)
+	return false, limits.Since, state(State{}, shut.from, shut.to).Until
+}
+
+// shown is what is on at t by the events, within limits.
+func (s *Schedule) shown(t time.Time, limits stretch) State {
+	from, to := limits.from, limits.to
 	for i, e := range s.events {
 		times := e.at(t)
 		from, to = later(from, times.from), earlier(to, times.to)

@@ -16,7 +16,7 @@ import (
 // to suspend (Documentation/admin-guide/pm/sleep-states.rst), by a shell, which then waits for the end of the sleep.
 func program(a Action) []string {
 	name := [...]string{Reboot: "reboot", Off: "poweroff", Suspend: "suspend"}[a]
-	if _, err := os.Stat("/run/systemd/system"); err == nil {
+	if booted() {
 		return []string{"systemctl", "--no-ask-password", name}
 	}
 	if a == Suspend {
@@ -25,11 +25,18 @@ func program(a Action) []string {
 	return []string{name}
 }
 
+// permitted leaves the decision to systemd, which asks polkit, where that runs the machine.
 func permitted() error {
-	if os.Geteuid() != 0 {
+	if !booted() && os.Geteuid() != 0 {
 		return errors.New("this viewer doesn't run as root, and so may not restart the machine or switch it off; run it as a service")
 	}
 	return nil
+}
+
+// booted tells whether systemd runs the machine.
+func booted() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
 }
 
 // canSuspend says why the machine can't sleep.
@@ -41,11 +48,8 @@ func canSuspend(root string) error {
 	return nil
 }
 
-// Uptime is how long ago the machine was started.
-func Uptime() time.Duration { return reading(unix.CLOCK_BOOTTIME) }
-
 // Slept is how long the machine has been suspended since it was started.
-func Slept() time.Duration { return max(0, Uptime()-reading(unix.CLOCK_MONOTONIC)) }
+func Slept() time.Duration { return max(0, reading(unix.CLOCK_BOOTTIME)-reading(unix.CLOCK_MONOTONIC)) }
 
 func reading(clock int32) time.Duration {
 	var t unix.Timespec

@@ -58,7 +58,7 @@ func TestSuspendNeedsTheKernel(t *testing.T) {
 			t.Errorf("with %q: %v", states, err)
 		}
 	}
-	if Uptime() <= 0 || Slept() > Uptime() {
-		t.Errorf("up for %v, of which asleep %v", Uptime(), Slept())
+	if Slept() < 0 {
+		t.Errorf("it has slept for %v", Slept())
 	}
 }

@@ -107,6 +107,10 @@ func writeStatus(w io.Writer, s agent.Status) {
 	if s.Schedule != nil {
 		line("Schedule", "%s", scheduleLine(*s.Schedule))
 	}
+	if s.Standby != nil {
+		line("Standby", "%s", standbyLine(*s.Standby))
+	}
+	line("Display", "%s", displayLine(s.Display))
 	for i, p := range s.Playing {
 		name := ""
 		if i == 0 {
@@ -165,7 +169,7 @@ func scheduleLine(s protocol.ScheduleStatus) string {
 	var b strings.Builder
 	switch {
 	case s.Standby:
-		b.WriteString("standby: it is outside the operating hours, and the screen is dark")
+		b.WriteString("nothing: the screen is dark")
 	case s.Event == nil:
 		fmt.Fprintf(&b, "%s, the default", s.Presentation)
 	default:
@@ -191,11 +195,41 @@ func browserLine(b protocol.BrowserStatus) string {
 	return text
 }
 
+func standbyLine(s protocol.StandbyStatus) string {
+	text := "no: awake outside the operating hours, woken by " + s.By
+	switch {
+	case s.Active && s.Why == protocol.StandbyHours:
+		text = "yes: it is outside the operating hours"
+	case s.Active:
+		text = "yes: " + s.By + " wants it"
+	}
+	if !s.Since.IsZero() {
+		text += ", since " + s.Since.Local().Format(time.DateTime)
+	}
+	switch {
+	case !s.Until.IsZero() && s.Active:
+		text += "; next start " + s.Until.Local().Format(time.DateTime)
+	case !s.Until.IsZero():
+		text += ", until " + s.Until.Local().Format(time.DateTime)
+	}
+	return text
+}
+
 func times(n int) string {
 	if n == 1 {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
+}
+
+func displayLine(d protocol.DisplayStatus) string {
+	switch {
+	case d.Method == "":
+		return "always on: no way to switch it was found"
+	case d.Error != "":
+		return d.State + ", by " + d.Method + ": " + d.Error
+	}
+	return d.State + ", by " + d.Method
 }
 
 func playingLine(p protocol.Playing) string {

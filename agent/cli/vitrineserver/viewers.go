@@ -1,6 +1,7 @@
 package vitrineserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,8 +166,8 @@ func viewerRow(v server.ViewerStatus, running bool) []string {
 		state = "offline since " + v.Heard.Local().Format(time.DateTime)
 	}
 	playing := ""
-	if on := v.Reported.Schedule; on != nil && on.Standby {
-		playing = "standby"
+	if s := v.Reported.Standby; s != nil && s.Active {
+		playing = "standby, display " + cmp.Or(v.Reported.Display.State, "unknown")
 	}
 	if len(v.Reported.Playing) > 0 {
 		playing = v.Reported.Playing[0].Name

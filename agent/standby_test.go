@@ -1,0 +1,212 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vitrine/agent/config"
+	"vitrine/agent/player"
+	"vitrine/agent/protocol"
+	"vitrine/agent/schedule"
+	"vitrine/content/calendar"
+	"vitrine/content/digest"
+	"vitrine/content/manifest"
+	"vitrine/platform/display"
+	"vitrine/platform/power"
+)
+
+// A box is a machine that notes what was done to it.
+type box struct {
+	did     []string
+	noAlarm error
+	deaf    bool // it agrees to sleep, and doesn't
+	asleep  time.Duration
+}
+
+func (b *box) machine() machine {
+	return machine{
+		check: func(power.Action) error { return nil },
+		alarm: func(d time.Duration) error {
+			b.did = append(b.did, "alarm in "+d.Round(time.Minute).String())
+			return b.noAlarm
+		},
+		clear: func() error { b.did = append(b.did, "no alarm"); return nil },
+		arm:   func() ([]string, error) { b.did = append(b.did, "arm"); return nil, nil },
+		do: func(_ context.Context, a power.Action) error {
+			b.did = append(b.did, fmt.Sprintf("do %d", a))
+			if !b.deaf {
+				b.asleep += time.Hour
+			}
+			return nil
+		},
+		slept: func() time.Duration { return b.asleep },
+	}
+}
+
+// newResting is a viewer that knows the time, with a programme that is on in these hours of every day, a fake display and a fake machine. Nothing of it runs.
+func newResting(t *testing.T, operating ...calendar.Hours) (*Agent, *box, *strings.Builder) {
+	t.Helper()
+	var log strings.Builder
+	a, err := New(Config{
+		State: t.TempDir(), Page: "127.0.0.1:0", Name: "Lobby", Log: slog.New(slog.NewTextHandler(&log, nil)), Standby: config.Standby{Mode: config.StandbySuspend},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	b := &box{}
+	a.machine, a.screen = b.machine(), newScreen(&lamp{state: display.On}, a.screenChanged)
+	a.clock.ServerTime(time.Now(), "test")
+	m := &manifest.Manifest{
+		Version: 1, ID: "hours", Timezone: "UTC",
+		Presentations: map[string]manifest.Presentation{"day": {}},
+		Schedule:      manifest.Schedule{Default: "day", Operating: operating},
+	}
+	if err := a.player.Show(player.Programme{Generation: digest.Of([]byte("hours")), Manifest: m}); err != nil {
+		t.Fatal(err)
+	}
+	return a, b, &log
+}
+
+// closed are operating hours that are over now, and begin in about so long.
+func closed(in time.Duration) calendar.Hours {
+	from := time.Now().UTC().Add(in)
+	return calendar.Hours{From: from.Format("15:04"), To: from.Add(time.Minute).Format("15:04")}
+}
+
+// shows is what the page has: the schedule's answer.
+func shows(t *testing.T, a *Agent) schedule.State {
+	t.Helper()
+	on, ok := a.player.On()
+	if !ok {
+		t.Fatal("there is no programme")
+	}
+	return on
+}
+
+// Page, display and report follow what is decided: the hours, a wake outside them, a command.
+func TestStandbyIsFollowed(t *testing.T) {
+	a, _, log := newResting(t, closed(8*time.Hour))
+	a.decide()
+	status := a.Status()
+	if s := status.Standby; !a.screen.off || !shows(t, a).Standby || s == nil || !s.Active || s.Why != protocol.StandbyHours || s.Until.IsZero() {
+		t.Errorf("outside the hours: %+v", status.Standby)
+	}
+	a.rouse("a magic packet from 10.0.0.1:9")
+	status = a.Status()
+	if s := status.Standby; a.screen.off || shows(t, a).Presentation != "day" || s == nil || s.Active || s.Why != protocol.StandbyWoken || s.By != "a magic packet from 10.0.0.1:9" {
+		t.Errorf("woken: %+v, on is %+v", status.Standby, shows(t, a))
+	}
+	outcome, err := a.standBy(t.Context(), nil)
+	if data, ok := outcome.Data.(map[string]any); err != nil || !ok || data["until"] != status.Schedule.Until && data["until"] == nil {
+		t.Errorf("the command answers %+v, %v", outcome, err)
+	}
+	if s := a.Status().Standby; !a.screen.off || !shows(t, a).Standby || s == nil || s.Why != protocol.StandbyAsked || s.By != "the server" {
+		t.Errorf("asked: %+v", s)
+	}
+	if n := status.Session.Waiting; n != 1 || a.session.Status().Waiting != 2 {
+		t.Errorf("%d events wait", n)
+	}
+	for _, want := range []string{"on standby, outside the operating hours", "awake outside the operating hours, woken by a magic packet from 10.0.0.1:9", "on standby, as the server wants it"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log doesn't say %q", want)
+		}
+	}
+}
+
+func TestStandbyByCommandInTheHours(t *testing.T) {
+	a, _, _ := newResting(t)
+	a.decide()
+	if a.screen.off || a.Status().Standby != nil {
+		t.Errorf("always open: %+v", a.Status().Standby)
+	}
+	if _, err := a.standBy(t.Context(), nil); err != nil || !a.screen.off || !shows(t, a).Standby {
+		t.Errorf("asked: %v, on is %+v", err, shows(t, a))
+	}
+	if _, err := a.wakeUp(t.Context(), nil); err != nil || a.screen.off || shows(t, a).Presentation != "day" || a.Status().Standby != nil {
+		t.Errorf("woken: %v, on is %+v", err, shows(t, a))
+	}
+}
+
+// sleep has the machine sleep, if it may, having run for an hour.
+func sleep(t *testing.T, a *Agent) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { sleeper{a}.sleepToo(t.Context(), a.decide()) })
+}
+
+func TestMachineSleeps(t *testing.T) {
+	a, b, _ := newResting(t, closed(8*time.Hour))
+	sleep(t, a)
+	want := fmt.Sprintf("alarm in 7h5%dm0s arm do %d no alarm", 6, power.Suspend)
+	got := strings.Join(b.did, " ")
+	if got != want && got != strings.Replace(want, "7h56m", "7h57m", 1) {
+		t.Errorf("it did %q, want %q", got, want)
+	}
+	// It slept, and nobody waited for its alarm.
+	if s := a.Status().Standby; s == nil || s.Active || !strings.Contains(s.By, "magic packet or a key") || a.screen.off {
+		t.Errorf("after it: %+v", s)
+	}
+}
+
+// Without an alarm that works, or without anything to wake for, a machine stays on.
+func TestMachineStaysOn(t *testing.T) {
+	a, b, _ := newResting(t, closed(8*time.Hour))
+	b.noAlarm = errors.New("the clock has no alarm")
+	sleep(t, a)
+	if got := strings.Join(b.did, " "); strings.Contains(got, "do") {
+		t.Errorf("it did %q", got)
+	}
+	if faults := a.faults.list(); len(faults) != 1 || !strings.Contains(faults[0].Message, "nothing would switch it on again") {
+		t.Errorf("faults %+v", faults)
+	}
+	b.did = nil
+	sleep(t, a)
+	if len(b.did) > 0 {
+		t.Errorf("it tries again at once: %q", b.did)
+	}
+
+	a, b, _ = newResting(t, closed(8*time.Hour))
+	b.deaf = true
+	sleep(t, a)
+	if got := strings.Join(b.did, " "); !strings.HasSuffix(got, "no alarm") || len(a.faults.list()) != 1 {
+		t.Errorf("one that agrees to sleep and doesn't did %q, %+v", got, a.faults.list())
+	}
+
+	a, b, _ = newResting(t)
+	if _, err := a.standBy(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	sleep(t, a)
+	if len(b.did) > 0 {
+		t.Errorf("without operating hours: %q", b.did)
+	}
+
+	a, b, _ = newResting(t, closed(8*time.Hour))
+	a.sync = &protocol.SyncStatus{}
+	sleep(t, a)
+	if len(b.did) > 0 {
+		t.Errorf("while a programme is fetched: %q", b.did)
+	}
+}
+
+func TestDailyReboot(t *testing.T) {
+	at := config.TimeOfDay(4 * time.Hour)
+	a, _, _ := newResting(t)
+	a.config.Reboot, a.config.Zone = &at, time.UTC
+	a.started = time.Now().Add(-100 * 24 * time.Hour)
+	for clock, want := range map[string]bool{"03:59": false, "04:06": false, "04:07": true, "06:06": true, "06:07": false, "12:00": false, "23:59": false} {
+		now, err := time.Parse("2006-01-02 15:04", "2026-11-02 "+clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (rebooter{a}).due(now, 7*time.Minute); got != want {
+			t.Errorf("at %s: %v", clock, got)
+		}
+	}
+}
