@@ -82,6 +82,7 @@ func openGallery(t *testing.T, p *player.Player, allowed ...string) *gallery {
 // turn shows zones and waits until nothing else is to be seen.
 func (g *gallery) turn(l *library, name string, zones ...manifest.Zone) {
 	g.t.Helper()
+	browsertest.Eval[string](g.ctx, g.t, `document.body.style.fontFamily = '"DejaVu Sans"'`) // whatever else this machine has
 	programme := l.zones(name, zones...)
 	show(g.t, g.p, programme)
 	browsertest.Wait(g.ctx, g.t, fmt.Sprintf(`document.querySelector('vitrine-screen').dataset.generation === '%s' &&
