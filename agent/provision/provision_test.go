@@ -146,6 +146,9 @@ func TestPermit(t *testing.T) {
 	key, viewer := site(t)
 	other, _ := site(t)
 	kept := parse(t, signed(t, key, text, 7, now.Add(time.Hour))).Keep(viewer)
+	if kept.Site != "shop" || kept.Serial != 7 {
+		t.Errorf("kept is number %d of %q", kept.Serial, kept.Site)
+	}
 	with := func(change func(*provision.Viewer)) provision.Viewer {
 		v := viewer
 		change(&v)
