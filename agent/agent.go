@@ -179,6 +179,9 @@ type Agent struct {
 	found map[string]foundServer
 	// near has the other viewers of the site on this network, by endpoint reference.
 	near map[string]neighbour
+	// known has those that were ever there, and could be woken, and knownNew tells whether the file of them is behind.
+	known    Known
+	knownNew bool
 }
 
 // New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
@@ -196,6 +199,7 @@ func New(c Config) (*Agent, error) {
 		a.Close()
 		return nil, err
 	}
+	a.known = ReadKnown(filepath.Join(c.State, KnownFile))
 	a.client = a.newClient()
 	a.wake = a.newWake()
 	a.kiosk = a.newKiosk()

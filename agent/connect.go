@@ -42,7 +42,7 @@ func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 		return v.pair(ctx, addr)
 	}
 	err := v.overHTTPS(addr, func(addr string) error {
-		return v.identity.Enrol(ctx, addr, *settings.Token, settings.Name, v.device, v.certificateTime)
+		return v.identity.Enrol(ctx, addr, *settings.Token, settings.Name, v.machineNow(), v.certificateTime)
 	})
 	if err == nil {
 		v.enrolled(addr, "with the join token")
@@ -60,7 +60,7 @@ func (v viewerIdentity) enrolled(addr, how string) {
 // pair asks for a person's approval, and shows the code that this person is to compare.
 func (v viewerIdentity) pair(ctx context.Context, addr string) error {
 	err := v.overHTTPS(addr, func(addr string) error {
-		return v.identity.Pair(ctx, addr, v.now().Name, v.device, v.certificateTime)
+		return v.identity.Pair(ctx, addr, v.now().Name, v.machineNow(), v.certificateTime)
 	})
 	var pending *identity.PendingError
 	if !errors.As(err, &pending) {
@@ -116,7 +116,7 @@ func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
 // more.
 func (v viewerIdentity) renew(ctx context.Context, addr string) error {
 	err := v.overHTTPS(addr, func(addr string) error {
-		return v.identity.Renew(ctx, addr, v.device, v.certificateTime)
+		return v.identity.Renew(ctx, addr, v.machineNow(), v.certificateTime)
 	})
 	_, refused := errors.AsType[*identity.RefusedError](err)
 	e, _ := v.identity.Enrolment()

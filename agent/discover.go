@@ -193,6 +193,9 @@ func (a *Agent) enrolled(ctx context.Context) bool {
 func (p presence) target() *discovery.Target {
 	e, _ := p.identity.Enrolment()
 	says := protocol.Announced{Site: e.Site, Name: e.Name, Location: p.now().Location}
+	for _, link := range p.links() {
+		says.MACs = append(says.MACs, link.MAC)
+	}
 	return &discovery.Target{
 		EPR:             viewerEPR(e.Viewer),
 		Types:           []wsd.Name{{Space: protocol.DiscoveryNamespace, Local: protocol.ViewerType}},

@@ -80,10 +80,12 @@ func (n neighbours) look(ctx context.Context) {
 	// Only on this network: no configured hosts behind routers, and no proxies.
 	client := &discovery.Client{Interfaces: n.config.Discovery.Interfaces, Log: n.log}
 	err := client.Probe(ctx, func(d discovery.Device) {
+		n.remember(d)
 		if addrs := d.Addrs(protocol.SchemeContent); len(addrs) > 0 {
 			n.meet(peer.Peer{Name: d.EPR, Addrs: addrs})
 		}
 	}, n.viewers())
+	n.keepKnown()
 	if err != nil {
 		n.log.Debug("Other viewers can't be looked for", "err", err)
 		return
@@ -117,7 +119,11 @@ func (l listener) neighbour(n discovery.Announcement) {
 		l.tellPeers()
 		return
 	}
-	if addrs := n.Device.Addrs(protocol.SchemeContent); len(addrs) > 0 && l.viewers().Matches(n.Device.Version, n.Device.Endpoint) {
+	if !l.viewers().Matches(n.Device.Version, n.Device.Endpoint) {
+		return
+	}
+	l.remember(n.Device)
+	if addrs := n.Device.Addrs(protocol.SchemeContent); len(addrs) > 0 {
 		l.meet(peer.Peer{Name: n.Device.EPR, Addrs: addrs})
 	}
 }

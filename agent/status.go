@@ -50,9 +50,8 @@ func (a *Agent) report() protocol.Reported {
 		Clock:   a.clockStatus(),
 		Playing: []protocol.Playing{},
 		Faults:  a.faults.list(),
-		Device:  a.device,
+		Device:  a.machineNow(),
 	}
-	r.Device.Addresses, r.Device.Links = a.addresses(), a.links()
 	if e, ok := a.identity.Enrolment(); ok {
 		r.Viewer, r.Site = e.Viewer, e.Site
 	}
@@ -132,6 +131,13 @@ func (a *Agent) addresses() []netip.Addr {
 		a.log.Debug("The machine's addresses can't be listed", "err", err)
 	}
 	return addrs
+}
+
+// machineNow is what machine this is, with the addresses that it has at present.
+func (a *Agent) machineNow() protocol.Device {
+	d := a.device
+	d.Addresses, d.Links = a.addresses(), a.links()
+	return d
 }
 
 // maxLinks bounds what is reported of them: machines with containers have hundreds.

@@ -92,7 +92,7 @@ func TestNetworkFails(t *testing.T) {
 
 // mac is the viewer's hardware address.
 func (p *pair) mac() string {
-	return strings.TrimSpace(command(p.t, append(p.screen.prefix(), "cat", "/sys/class/net/eth0/address")...))
+	return p.screen.mac()
 }
 
 // The viewer gets another address, as by DHCP, and then the server does.

@@ -51,7 +51,7 @@ func TestScopes(t *testing.T) {
 	for _, want := range []protocol.Announced{
 		{Site: "north", Role: protocol.RoleMain},
 		{Site: "north", Role: protocol.RoleBackup, Name: "Kammer 3/b; ä%", Priority: 65535, Location: protocol.Location{"haus a", "2. Stock"}},
-		{Site: "n", Name: "screen 12"},
+		{Site: "n", Name: "screen 12", MACs: []string{"02:11:22:33:44:55", "02:11:22:33:44:66"}},
 	} {
 		scopes := append([]string{"onvif://www.onvif.org/name/x", "vitrine://"}, want.Scopes()...)
 		got, ok := protocol.ParseScopes(scopes)
@@ -72,7 +72,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%q: %+v", scopes, got)
 		}
 	}
-	odd := []string{"vitrine://n/role/king", "vitrine://n/priority/-1", "vitrine://n/priority/x", "vitrine://n/name/%zz", "vitrine://n/name/%0a", "vitrine://n/location/a//b", "vitrine://n/location/a%2Fb", "vitrine://m/role/main"}
+	odd := []string{"vitrine://n/role/king", "vitrine://n/priority/-1", "vitrine://n/priority/x", "vitrine://n/name/%zz", "vitrine://n/name/%0a", "vitrine://n/location/a//b", "vitrine://n/location/a%2Fb", "vitrine://n/mac/02:11:22", "vitrine://n/mac/lobby", "vitrine://m/role/main"}
 	if got, ok := protocol.ParseScopes(odd); !ok || !reflect.DeepEqual(got, protocol.Announced{Site: "n"}) {
 		t.Errorf("%+v", got)
 	}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -78,10 +79,15 @@ type Announced struct {
 	Location Location `json:"location,omitempty"`
 	// Priority ranks servers of one role; the lowest is tried first.
 	Priority int `json:"priority,omitempty"`
+	// MACs are hardware addresses of a viewer, by which it can be woken later.
+	MACs []string `json:"macs,omitempty"`
 }
 
 // MaxPriority is the highest priority, and the last to be tried. The lowest is 0.
 const MaxPriority = 65535
+
+// maxMACs is how many hardware addresses are announced.
+const maxMACs = 2
 
 // Scopes is what to announce.
 func (a Announced) Scopes() []string {
@@ -99,6 +105,9 @@ func (a Announced) Scopes() []string {
 	}
 	if len(a.Location) > 0 {
 		list = append(list, LocationScope(a.Site, a.Location))
+	}
+	for _, mac := range a.MACs[:min(len(a.MACs), maxMACs)] {
+		list = append(list, site+"/mac/"+mac)
 	}
 	return list
 }
@@ -131,6 +140,10 @@ func (a *Announced) take(kind, value string) {
 	case "name":
 		if name, err := url.PathUnescape(value); err == nil && CheckName(name) == nil {
 			a.Name = name
+		}
+	case "mac":
+		if mac, err := net.ParseMAC(value); err == nil && len(mac) == 6 && len(a.MACs) < maxMACs {
+			a.MACs = append(a.MACs, mac.String())
 		}
 	case "location":
 		parts := strings.Split(value, "/")

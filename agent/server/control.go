@@ -79,6 +79,7 @@ func (s *Server) controlServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /viewers", s.getViewers)
 	mux.HandleFunc("POST /viewers/{viewer}/command", s.postCommand)
+	mux.HandleFunc("POST /viewers/{viewer}/wake", s.postWake)
 	mux.HandleFunc("POST /viewers/{viewer}/revoke", s.postRevoke)
 	mux.HandleFunc("POST /viewers/{viewer}/rename", s.postRename)
 	mux.HandleFunc("POST /viewers/{viewer}/link", s.postLink)
@@ -151,9 +152,26 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 		s.commandBrowser(w, v, command)
 		return
 	}
+	result, err := s.command(r.Context(), v, command)
+	var refused *commandError
+	switch {
+	case errors.As(err, &refused):
+		protocol.WriteProblem(w, refused.status, refused.Error())
+	case err == nil:
+		writeJSON(w, result)
+	}
+}
+
+// A commandError is why a command has no result, with the status for whoever asked.
+type commandError struct {
+	status int
+	error
+}
+
+// command has a viewer do something, and gives its last word on it.
+func (s *Server) command(ctx context.Context, v Viewer, command protocol.Command) (protocol.Result, error) {
 	if !s.fleet.get(v.ID).Presence.Online {
-		protocol.WriteProblem(w, http.StatusConflict, fmt.Sprintf("viewer %s is offline", v.Name))
-		return
+		return protocol.Result{}, &commandError{http.StatusConflict, fmt.Errorf("viewer %s is offline", v.Name)}
 	}
 	limit := timeoutOf(command.Name)
 	command.ID, command.Expires = newID(), time.Now().Add(limit).UTC()
@@ -164,23 +182,21 @@ func (s *Server) postCommand(w http.ResponseWriter, r *http.Request) {
 		err = s.broker.command(v.ID, command.ID, payload, limit)
 	}
 	if err != nil {
-		protocol.WriteProblem(w, http.StatusInternalServerError, err.Error())
-		return
+		return protocol.Result{}, &commandError{http.StatusInternalServerError, err}
 	}
 	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
 	for {
 		select {
 		case result := <-results:
-			if result.State == protocol.ResultAccepted {
-				continue
+			if result.State != protocol.ResultAccepted {
+				return result, nil
 			}
-			writeJSON(w, result)
 		case <-timeout.C:
-			protocol.WriteProblem(w, http.StatusGatewayTimeout, fmt.Sprintf("viewer %s has not answered within %v", v.Name, limit))
-		case <-r.Context().Done():
+			return protocol.Result{}, &commandError{http.StatusGatewayTimeout, fmt.Errorf("viewer %s has not answered within %v", v.Name, limit)}
+		case <-ctx.Done():
+			return protocol.Result{}, ctx.Err()
 		}
-		return
 	}
 }
 

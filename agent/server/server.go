@@ -360,6 +360,7 @@ func (s *Server) receive(m message) (lost error) {
 	case protocol.KindReported:
 		var r protocol.Reported
 		if r, err = protocol.ParseReported(m.payload); err == nil {
+			s.noteLinks(m.viewer, s.fleet.get(m.viewer).Reported.Device, r.Device)
 			s.fleet.report(m.viewer, r)
 			// Not every broker keeps retained messages for ever; the revision tells. One that is ahead was with another server of the site.
 			s.publisher.seen(r.Rev)

@@ -75,6 +75,9 @@ func discover(ctx context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	rank(devices, place)
+	if o.viewers {
+		remember(devices)
+	}
 	return o.print(env.Stdout, devices, client.Counters())
 }
 

@@ -50,8 +50,8 @@ has to: listen on ports below 1024 and hear raw frames. Say more if it is to do 
   --set-clock   clock.discipline = "system" works
   --screen      the viewer runs the browser itself, and switches the display (DRM, CEC, serial line)
   --user root   it also mounts sticks that the system doesn't, changes network settings, arms the network
-                card for magic packets, feeds the hardware watchdog, dims the backlight, and may have the
-                browser run as a user of yours
+                card for magic packets, sets the clock's alarm for standby, feeds the hardware watchdog,
+                dims the backlight, and may have the browser run as a user of yours
 
 Without root, restarting the machine, switching it off and setting its time zone are asked of systemd, by a
 rule for polkit, if that is installed. With SysV, OpenRC, launchd and on Windows the viewer is the system's

@@ -8,23 +8,27 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"vitrine/agent/cli"
+	"vitrine/agent/protocol"
 	"vitrine/platform/wake"
 )
 
 var wakeCommand = cli.Command{
 	Name:    "wake",
 	Summary: "wake a machine by a magic packet, or listen for magic packets",
-	Usage:   "MAC [OPTIONS] | --listen [OPTIONS]",
-	Help: `The packet goes by UDP to every network of this machine, and with --raw as an Ethernet frame, which
-needs root. With --listen each packet that arrives is printed: who sent it, how, and for which MAC.`,
+	Usage:   "NAME|MAC [OPTIONS] | --listen [OPTIONS]",
+	Help: `NAME is a viewer's, if it answers on this network or has been seen on it before: by the viewer on this
+machine, or by "vitrine discover --viewers". The packet goes by UDP to every network of this machine, and
+with --raw as an Ethernet frame, which needs root. With --listen each packet that arrives is printed: who sent it, how, and for which MAC.`,
 }
 
 type wakeOptions struct {
 	listen, raw, asJSON                bool
 	password, broadcast, networkDevice string
+	state                              string
 	ports                              cli.List
 }
 
@@ -36,6 +40,7 @@ func wakeUp(ctx context.Context, env cli.Env, args []string) error {
 	flags.StringVar(&o.password, "password", "", "SecureOn `password`, such as 01:02:03:04:05:06 or 1.2.3.4")
 	flags.StringVar(&o.broadcast, "broadcast", "", "`address` to send to instead of every network's broadcast address")
 	flags.StringVar(&o.networkDevice, "interface", "", "network `interface` to use alone")
+	flags.StringVar(&o.state, "state", defaultState(), "`folder` of the viewer on this machine, which knows others by name")
 	flags.Var(&o.ports, "ports", "UDP `ports` (default 9 for sending, 7,9 for listening)")
 	flags.BoolVar(&o.asJSON, "json", false, "print JSON, a line for each packet with --listen")
 	rest, err := flags.Parse(args, 0, 1)
@@ -56,10 +61,7 @@ func wakeUp(ctx context.Context, env cli.Env, args []string) error {
 }
 
 func sendWake(ctx context.Context, env cli.Env, address string, ports []uint16, o wakeOptions) error {
-	mac, err := net.ParseMAC(address)
-	if err != nil || len(mac) != 6 {
-		return cli.Usagef("%.40q is not a MAC address such as 02:11:22:33:44:55", address)
-	}
+	var err error
 	options := wake.SendOptions{Interface: o.networkDevice, Ports: ports, Raw: o.raw}
 	if o.password != "" {
 		if options.Password, err = wake.ParsePassword(o.password); err != nil {
@@ -71,21 +73,54 @@ func sendWake(ctx context.Context, env cli.Env, address string, ports []uint16, 
 			return cli.Usagef("--broadcast %.60q: want an IP address", o.broadcast)
 		}
 	}
-	sent, err := wake.Send(ctx, mac, options)
-	if len(sent) == 0 && err != nil {
+	macs, err := targets(ctx, address, o.state)
+	if err != nil {
 		return err
 	}
-	if o.asJSON {
-		problem := ""
+	results := []wakeResult{}
+	var failures []error
+	for _, mac := range macs {
+		sent, err := wake.Send(ctx, mac, options)
+		failures = append(failures, err)
+		r := wakeResult{MAC: mac.String(), Sent: sent}
 		if err != nil {
-			problem = err.Error()
+			r.Error = err.Error()
 		}
-		return cli.WriteJSON(env.Stdout, map[string]any{"mac": mac.String(), "sent": sent, "error": problem})
+		results = append(results, r)
 	}
-	for _, to := range sent {
-		fmt.Fprintf(env.Stdout, "Sent a magic packet for %s to %s.\n", mac, to)
+	if o.asJSON {
+		return cli.WriteJSON(env.Stdout, results)
 	}
-	return err
+	for _, r := range results {
+		for _, to := range r.Sent {
+			fmt.Fprintf(env.Stdout, "Sent a magic packet for %s to %s.\n", r.MAC, to)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// wakeResult is the JSON form of what was sent.
+type wakeResult struct {
+	MAC   string   `json:"mac"`
+	Sent  []string `json:"sent"`
+	Error string   `json:"error,omitempty"`
+}
+
+// targets are the hardware addresses that are meant: one itself, or those of a viewer.
+func targets(ctx context.Context, address, state string) ([]net.HardwareAddr, error) {
+	mac, err := net.ParseMAC(address)
+	if err == nil && len(mac) == 6 {
+		return []net.HardwareAddr{mac}, nil
+	}
+	if err == nil || protocol.CheckName(address) != nil || looksLikeMAC(address) {
+		return nil, cli.Usagef("%.40q is not a MAC address such as 02:11:22:33:44:55, nor a viewer's name", address)
+	}
+	return macsOf(ctx, address, state)
+}
+
+// looksLikeMAC tells a mistyped address from a name.
+func looksLikeMAC(s string) bool {
+	return strings.Count(s, ":") > 1 && strings.Trim(s, "0123456789abcdefABCDEF:-.") == ""
 }
 
 // heardWake is the JSON form of a packet.

@@ -30,9 +30,8 @@ var orders = []order{
 	{name: protocol.CommandRestartPlayer, summary: "have a viewer's page load itself again"},
 	{name: protocol.CommandRestartAgent, summary: "have a viewer's agent start again"},
 	{name: protocol.CommandReboot, summary: "have a viewer's machine start again"},
-	{name: protocol.CommandPowerOff, summary: "switch a viewer's machine off", help: "A magic packet wakes it, if its firmware is set up for that: see wake-peer."},
-	{name: protocol.CommandWake, summary: "have a viewer leave standby"},
-	{name: protocol.CommandStandby, summary: "have a viewer go into standby"},
+	{name: protocol.CommandPowerOff, summary: "switch a viewer's machine off", help: "A magic packet wakes it, if its firmware is set up for that: see wake."},
+	{name: protocol.CommandStandby, summary: "have a viewer go into standby", help: "It lasts until it is woken, or until its operating hours next begin."},
 	{
 		name: protocol.CommandWakePeer, summary: "have a viewer wake another machine of its network by a magic packet", usage: " MAC",
 		help:      "For machines behind a router, which the server's own packets don't reach.",

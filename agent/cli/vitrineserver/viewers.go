@@ -71,6 +71,7 @@ func viewersTree() cli.Command {
 			viewersRenameCommand.With(viewersRename),
 			viewersRevokeCommand.With(viewersRevoke),
 			viewersEventsCommand.With(viewersEvents),
+			viewersWakeCommand.With(viewersWake),
 			viewersScreenshotCommand.With(viewersScreenshot),
 			viewersLinkCommand.With(viewersLink),
 			viewersDoctorCommand.With(viewersDoctor),
