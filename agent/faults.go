@@ -82,7 +82,13 @@ func (a *Agent) fault(code string, err error) {
 	if err != nil {
 		message = err.Error()
 	}
-	if a.faults.set(code, message, a.clock.Now()) && a.session != nil {
+	if !a.faults.set(code, message, a.clock.Now()) {
+		return
+	}
+	if a.player != nil { // an agent that only works on its state has none
+		a.player.SetFaults(len(a.faults.list()))
+	}
+	if a.session != nil {
 		a.session.Report()
 	}
 }

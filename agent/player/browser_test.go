@@ -407,6 +407,10 @@ func TestOverlays(t *testing.T) {
 	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-mark').hidden`)
 	p.SetState(player.State{Name: "Lobby north", State: protocol.StateConnected, Interfaces: []player.Interface{{Name: "eth0", MAC: "02:00:00:00:00:07", Addresses: []string{"192.0.2.8"}}}})
 	browsertest.Wait(ctx, t, `document.querySelector('vitrine-mark').hidden`)
+	p.SetFaults(1)
+	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-mark').hidden`)
+	p.SetFaults(0)
+	browsertest.Wait(ctx, t, `document.querySelector('vitrine-mark').hidden`)
 
 	p.Identify("", 2*time.Second)
 	browsertest.Wait(ctx, t, `!document.querySelector('vitrine-identify').hidden && document.querySelector('vitrine-identify h1').textContent === 'Lobby north' &&

@@ -56,6 +56,8 @@ type statusMessage struct {
 	Type string `json:"type"`
 	State
 	Connected bool `json:"connected"`
+	// Faults is how many things are wrong, of which the viewer's status tells.
+	Faults int `json:"faults"`
 	// Trusted tells whether the agent's clock can be relied on.
 	Trusted bool `json:"trusted"`
 	// QR is the code as rows of modules, "1" for dark ones; none without a code.
@@ -177,7 +179,7 @@ func (p *Player) clocks() clocks {
 }
 
 func (p *Player) statusMessage() statusMessage {
-	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected(), Trusted: p.cfg.Trusted(), QR: qrOf(p.state)}
+	return statusMessage{Type: typeStatus, State: p.state, Connected: p.state.connected(), Faults: p.faults, Trusted: p.cfg.Trusted(), QR: qrOf(p.state)}
 }
 
 func (p *Player) identifyMessage() identifyMessage {

@@ -160,6 +160,7 @@ type Player struct {
 	override Override
 	previous *programme // its assets stay available: a page may still show it
 	state    State
+	faults   int
 	identity identify
 	trusted  bool // what pages know of Config.Trusted
 	open     map[*page]struct{}
@@ -254,6 +255,19 @@ func (p *Player) SetState(s State) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state = s
+	for page := range p.open {
+		page.post(p.statusMessage())
+	}
+}
+
+// SetFaults says how many things are wrong with the viewer, which lights the corner mark.
+func (p *Player) SetFaults(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.faults == n {
+		return
+	}
+	p.faults = n
 	for page := range p.open {
 		page.post(p.statusMessage())
 	}

@@ -59,9 +59,10 @@ const handlers = {
   },
 };
 
-// corner lights the mark while something plays that nobody could change. The wait screen says more than the mark.
+// corner lights the mark while something plays that nobody could change, or something else is wrong. The wait screen says more than the mark.
 function corner() {
-  mark.hidden = !page.playing || page.standby === 'true' || (page.connection === 'open' && status.connected === true);
+  const well = page.connection === 'open' && status.connected === true && !status.faults;
+  mark.hidden = !page.playing || page.standby === 'true' || well;
 }
 
 // renew loads the page again after the agent was updated: between two items, and only while there is somebody to load it from.
