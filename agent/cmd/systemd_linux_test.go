@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -48,8 +49,12 @@ func bootSystemd(t *testing.T, program, script string) string {
 	c := exec.CommandContext(ctx, "testdata/boot-systemd", program, script, folder)
 	c.WaitDelay = patience
 	out, err := c.CombinedOutput()
-	left, _ := filepath.Glob("/sys/fs/cgroup/{,*/}vitrine-test-*") // the pattern is right
-	for _, group := range left {
+	if c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	mine := "vitrine-test-" + strconv.Itoa(c.ProcessState.Pid())
+	for _, hierarchy := range []string{"", "systemd", "unified"} {
+		group := filepath.Join("/sys/fs/cgroup", hierarchy, mine)
 		_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run() // what is busy stays
 	}
 	result, _ := os.ReadFile(filepath.Join(folder, "result")) // missing if it never came so far
