@@ -40,6 +40,7 @@ type Sticks struct {
 	Problem func(error)
 
 	// isStick stands in for the look whether a block device, by its path in sysfs, is on a stick.
+	//lint:ignore U1000 only on Linux are there mounts of our own
 	isStick func(path string) bool
 	// writing is held while a stick of our own can be written to.
 	writing sync.Mutex

@@ -5,8 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -175,34 +173,6 @@ func TestPortTakenIsSaidAndTheRestWorks(t *testing.T) {
 	}
 	send(t, free, Packet(own, nil))
 	await(t, events)
-}
-
-// need skips a test for want of a tool or of root, which in CI is a failure.
-func need(t *testing.T, tools ...string) {
-	t.Helper()
-	missing := ""
-	if os.Geteuid() != 0 {
-		missing = "root"
-	}
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing = tool
-		}
-	}
-	switch {
-	case missing == "":
-	case os.Getenv("CI") != "":
-		t.Fatalf("%s is missing", missing)
-	default:
-		t.Skipf("%s is missing", missing)
-	}
-}
-
-func ip(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
 }
 
 func TestSend(t *testing.T) {
