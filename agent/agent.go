@@ -343,13 +343,8 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	a.log.Info("The player page is ready: open http://" + a.player.Addr() + "/ in a browser")
-	for _, t := range []task{a.library, a.scrub(), checker{a}, control{a}, a.plays, a.feeds, a.session, a.follower, a.wake, listener{a}, watcher{a}, presence{a}, exchange{a}, neighbours{a}, stickReader{Agent: a}, renewer{a}, timeServer{a}, serverTime{a}, systemClock{a},
-		a.screen, sleeper{a}, rebooter{a}} {
+	for _, t := range a.tasks() {
 		tasks.Go(func() { supervise(ctx, t, a.log) })
-	}
-	tasks.Go(func() { supervise(ctx, screenWatch{a}, a.log) })
-	if a.kiosk != nil {
-		tasks.Go(func() { supervise(ctx, a.kiosk, a.log) })
 	}
 	return <-failed
 }

@@ -16,6 +16,28 @@ type task interface {
 	String() string
 }
 
+// tasks are what runs beside the page.
+func (a *Agent) tasks() []task {
+	tasks := []task{
+		// Find a server, and stay connected.
+		a.session, listener{a}, watcher{a}, presence{a}, neighbours{a}, renewer{a},
+		// Keep the content.
+		a.library, a.scrub(), checker{a}, exchange{a}, stickReader{Agent: a}, a.feeds,
+		// Keep the clock.
+		a.follower, serverTime{a}, systemClock{a}, timeServer{a},
+		// Wake and sleep.
+		a.wake, a.screen, sleeper{a}, rebooter{a},
+		// Is the right thing on the glass, and what was?
+		screenWatch{a}, a.plays,
+		// Answer whoever is at the machine.
+		control{a},
+	}
+	if a.kiosk != nil {
+		tasks = append(tasks, a.kiosk)
+	}
+	return tasks
+}
+
 // supervise runs a task until ctx ends, and starts it again whenever it stops before that.
 func supervise(ctx context.Context, t task, log *slog.Logger) {
 	retry := backoff.Backoff{}
