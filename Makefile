@@ -25,7 +25,7 @@ demo: build ## a server and a viewer on this machine; MEDIA=folder plays your ow
 	@$(BIN)/vitrine-server demo --dir '$(DEMO_DIR)' $(if $(MEDIA),--media '$(MEDIA)')
 
 test: ## every test, with the race detector (as root also those that need network namespaces)
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 25m ./...
 
 chaos: ## the long version of the fault tests of content: 500 kills in the middle of a sync, a thousand lies
 	CGO_ENABLED=1 VITRINE_KILLS=500 $(GO) test -race -count=1 -timeout 20m -run 'Kill|EveryOperation|EveryStage' ./content/library

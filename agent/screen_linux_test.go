@@ -51,7 +51,8 @@ func startScreen(t *testing.T, settings func(*Config), limits health.Limits) (a 
 		t.Fatal(err)
 	}
 	c := Config{
-		State: dir, Page: "127.0.0.1:0", Version: "test", Health: HealthOf(config.Health{}), Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		State: dir, Page: "127.0.0.1:0", Version: "test", Discovery: config.Discovery{Interfaces: []string{"none"}}, // the servers here are those of other tests
+		Health: HealthOf(config.Health{}), Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Kiosk: config.Kiosk{Browser: chromium, Arguments: []string{"--headless", "--disable-gpu", fmt.Sprintf("--remote-debugging-port=%d", port)}},
 	}
 	if os.Geteuid() == 0 {

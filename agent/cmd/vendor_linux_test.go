@@ -185,8 +185,7 @@ func (v *vendor) awaitListening(addr string) {
 // foreign runs a program that is not ours until the end of the test, and reads what it says.
 func foreign(t *testing.T, argv ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: filepath.Base(argv[0]), ended: make(chan struct{}), news: make(chan struct{})}
-	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p := newProcess(t, filepath.Base(argv[0]), argv)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
