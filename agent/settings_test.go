@@ -80,12 +80,15 @@ func TestSettingsOnTheScreen(t *testing.T) {
 	if put("name = \"Lobby\"\n\nwifi = \"TOPSECRET\"\n") || anew != 0 {
 		t.Error("the viewer starts anew with what is wrong")
 	}
-	for _, want := range []string{"Reading the settings on the USB stick", "NOT taken: vitrine.toml, line 3, column 1: there is no setting called \"wifi\""} {
-		if got := next("status", "message"); !strings.Contains(got, want) {
-			t.Errorf("the screen says %q, want %q", got, want)
+	// A page that is slow doesn't hear what was true for a moment only.
+	const first, last = "Reading the settings on the USB stick", "NOT taken: vitrine.toml, line 3, column 1: there is no setting called \"wifi\""
+	for _, m := range []struct{ kind, field string }{{"status", "message"}, {"identify", "name"}} {
+		got := next(m.kind, m.field)
+		for strings.Contains(got, first) {
+			got = next(m.kind, m.field)
 		}
-		if got := next("identify", "name"); !strings.Contains(got, want) {
-			t.Errorf("over the programme is %q, want %q", got, want)
+		if !strings.Contains(got, last) {
+			t.Errorf("the screen's %s says %q, want %q", m.kind, got, last)
 		}
 	}
 	if got := report(); !strings.Contains(got, "NOT DONE") || strings.Contains(got, "TOPSECRET") {

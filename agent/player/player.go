@@ -62,7 +62,8 @@ type Config struct {
 	// Failed is told of each item that a page couldn't show. It must not block. Nil means that nobody wants to know.
 	Failed func(Failure)
 	// Played is told of each item that a page has shown, once it is over; of several pages it is told what the one shows that is open longest. The page
-	// waits for it, and nothing else does. An error means that it can't be kept now: the page sends it again. Nil means that nobody wants to know.
+	// waits for it, and nothing else does. An error means that it can't be kept now: the page sends it again. So it
+	// may do with any, under the same ID. Nil means that nobody wants to know.
 	Played func(Play) error
 	// Log gets what an installer should know. Nil means no log.
 	Log *slog.Logger
