@@ -102,6 +102,7 @@ func (a *Agent) activated(active library.Active) {
 	a.mu.Lock()
 	a.sync = nil
 	a.mu.Unlock()
+	a.showState()
 	a.session.Report()
 }
 

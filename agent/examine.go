@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,7 +98,8 @@ func search(ctx context.Context, client *discovery.Client) ([]string, error) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	return found, err
+	slices.Sort(found)
+	return slices.Compact(found), err
 }
 
 // An Examination is what the doctor says, with an archive for support.

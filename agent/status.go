@@ -88,8 +88,9 @@ func (a *Agent) name() string {
 // showState tells the page what its set-up screen and corner mark say.
 func (a *Agent) showState() {
 	s := a.session.Status()
+	_, plays := a.player.On()
 	a.mu.Lock()
-	code, text := a.code, message(s, a.code, a.sync)
+	code, text := a.code, message(s, a.code, plays, a.sync)
 	if time.Now().Before(a.noticedUntil) {
 		text = a.noticed
 	}
@@ -159,8 +160,10 @@ func (a *Agent) links() []protocol.Link {
 }
 
 // message is what a session state means to the person in front of the screen.
-func message(s protocol.SessionStatus, code string, sync *protocol.SyncStatus) string {
+func message(s protocol.SessionStatus, code string, plays bool, sync *protocol.SyncStatus) string {
 	switch {
+	case s.Up() && plays && sync == nil:
+		return "Connected to " + s.Server + ". The programme is about to begin."
 	case s.Up():
 		return "Connected to " + s.Server + ". " + fetching(sync)
 	case code != "":

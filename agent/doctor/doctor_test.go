@@ -118,6 +118,7 @@ func TestChecks(t *testing.T) {
 		"proxy gone":               {viaProxy, Patient{Proxy: "127.0.0.1:1"}, nil, Failing, "network.proxy"},
 		"not enrolled":             {certificate, Patient{}, nil, Warning, "token create"},
 		"certificate unreadable":   {certificate, Patient{CertificateErr: fs.ErrPermission}, nil, Warning, "sudo"},
+		"certificate elsewhere":    {certificate, Patient{Folder: "/var/lib/vitrine", Reported: &protocol.Reported{Site: "shop"}}, nil, Warning, "keeps its state elsewhere than in /var/lib/vitrine"},
 		"certificate good":         {certificate, Patient{Enrolled: true, Expires: noon.AddDate(0, 0, 20)}, nil, OK, "2026-12-19"},
 		"certificate near its end": {certificate, Patient{Enrolled: true, Expires: noon.AddDate(0, 0, 3)}, nil, Warning, "3 days"},
 		"certificate expired":      {certificate, Patient{Enrolled: true, Expires: noon.AddDate(0, 0, -1)}, nil, Failing, "expired on 2026-11-28"},

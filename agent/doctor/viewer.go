@@ -56,6 +56,8 @@ func certificate(_ context.Context, p *Patient) []Finding {
 	switch {
 	case p.CertificateErr != nil:
 		return warn(name, "it can't be looked at: "+p.CertificateErr.Error(), "run this again with sudo")
+	case !p.Enrolled && p.Reported != nil && p.Reported.Site != "":
+		return warn(name, fmt.Sprintf("the viewer that runs belongs to the site %q, and keeps its state elsewhere than in %s", p.Reported.Site, p.Folder), "give its folder with --state")
 	case !p.Enrolled:
 		return warn(name, "this viewer belongs to no site yet", "give it a join token (`vitrine-server token create`), or approve its code (`vitrine-server viewers approve CODE`)")
 	case left <= 0:
