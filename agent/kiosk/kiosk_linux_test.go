@@ -43,12 +43,16 @@ func start(t *testing.T, k *Kiosk) {
 // await polls what another process does.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	late := time.After(patience)
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-late:
+			t.Fatalf("not %s within %v", what, patience)
 		}
 	}
-	t.Fatalf("not %s within %v", what, patience)
 }
 
 // script is a stand-in for a browser.
