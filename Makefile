@@ -6,14 +6,14 @@ DEMO_DIR ?= .demo
 MEDIA    ?=
 RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
 
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
-BUILT    := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+VERSION  ?= $(shell build/version)
+BUILT    := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0))
 LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 # The benchmarks that take minutes and are measured in rounds.
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos soak cluster-test vm-test lint cross cover bench bench-content clean
+.PHONY: help build demo test chaos soak cluster-test vm-test lint cross dist cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 
 cross: ## both programs for every target, stripped, with their sizes
 	@build/cross '$(LDFLAGS)'
+
+dist: ## what is released, into dist/: programs, packages and archives; TARGETS=linux-amd64 for that alone
+	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' $(TARGETS)
 
 cover: ## test coverage, as coverage.html
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m -coverpkg=./... -coverprofile=coverage.out ./...

@@ -30,6 +30,8 @@ type Env struct {
 	// Version is the program's version, and Build when it was made; zero if unknown.
 	Version string
 	Build   time.Time
+	// Describe gets what --help would print: for a program that makes manuals of it.
+	Describe func(path string, c Command, options *flag.FlagSet)
 }
 
 // A Command is a subcommand of a program.
@@ -157,6 +159,10 @@ func (f *FlagSet) Parse(args []string, least, most int) ([]string, error) {
 }
 
 func (f *FlagSet) help() {
+	if f.env.Describe != nil {
+		f.env.Describe(f.path, f.command, f.FlagSet)
+		return
+	}
 	fmt.Fprintf(f.env.Stdout, "%s\n\nUsage: %s %s\n", f.command.Summary, f.path, f.command.Usage)
 	if f.command.Help != "" {
 		fmt.Fprintf(f.env.Stdout, "\n%s\n", f.command.Help)

@@ -88,8 +88,8 @@ func environment() map[string]string {
 // Install makes the program a service that starts with the machine. It doesn't start it. What an earlier installation of another user has
 // left in the service's folders becomes this one's.
 func Install(c Config) error {
-	if state, err := Status(c); err == nil && state != NotInstalled {
-		return fmt.Errorf("the service %s is installed already; `vitrine service uninstall` removes it, and keeps its data", c.Name)
+	if err := mayInstall(c); err != nil {
+		return err
 	}
 	return control(c, "installing", func(s service.Service) error {
 		if s.Platform() == systemd {
@@ -101,9 +101,14 @@ func Install(c Config) error {
 	})
 }
 
-// Uninstall stops and removes the service, with its user and all that Install has made. What the service has written stays, as root's.
+// Uninstall stops and removes the service, with its user and all that Install has made. What the service has written stays, as root's. A package's service
+// goes on as the package has it.
 func Uninstall(c Config) error {
-	if state, err := Status(c); err == nil && state == Running {
+	if Packaged(c) && ownUnit(c) == "" {
+		return fmt.Errorf("the service %s is of a package: what installed that removes it, such as `apt remove %s`", c.Name, c.Name)
+	}
+	state, err := Status(c)
+	if err == nil && state == Running {
 		if err := Stop(c); err != nil {
 			return err
 		}
@@ -115,7 +120,10 @@ func Uninstall(c Config) error {
 		}
 		switch s.Platform() {
 		case systemd:
-			return unsettle(was)
+			if err := unsettle(was); err != nil || !Packaged(c) {
+				return err
+			}
+			return backToPackage(c, state == Running)
 		case sysV:
 			return removeAll(leftBySysV(c.Name)...)
 		case openRC:

@@ -1,58 +1,14 @@
 package service
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-
-	"vitrine/platform/child"
 )
-
-// groups are those that a browser on the screen, and what switches the display, get the devices by. Each system has some of them.
-var groups = []string{"audio", "dialout", "input", "render", "seat", "_seatd", "video"}
-
-// polkitFolder is where polkit (polkit(8)) reads what a system's owner allows.
-const polkitFolder = "/etc/polkit-1/rules.d"
-
-// polkitForm lets the service's user do through other services what it has no right to do itself.
-const polkitForm = `// Of ` + "`vitrine service install`" + `: what the signage viewer may have other services do.
-polkit.addRule(function(action, subject) {
-	var allowed = [
-		"org.freedesktop.login1.reboot", "org.freedesktop.login1.reboot-multiple-sessions",
-		"org.freedesktop.login1.power-off", "org.freedesktop.login1.power-off-multiple-sessions",
-		"org.freedesktop.login1.suspend", "org.freedesktop.login1.suspend-multiple-sessions",
-		"org.freedesktop.timedate1.set-timezone"
-	];
-	if (subject.user == "%s" && allowed.indexOf(action.id) >= 0) {
-		return polkit.Result.YES;
-	}
-});
-`
-
-func polkitRules(c Config) string { return filepath.Join(polkitFolder, "60-"+c.Name+".rules") }
-
-// asInstalled is the configuration with the user that the installed unit names.
-func asInstalled(c Config) Config {
-	unit, err := os.ReadFile("/etc/systemd/system/" + c.Name + ".service")
-	if err != nil {
-		return c // whoever needs the unit says so
-	}
-	for line := range strings.Lines(string(unit)) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "User="); ok {
-			c.User = name
-			return c
-		}
-	}
-	c.User = RootUser // as units of earlier versions have it
-	return c
-}
 
 // GiveBack makes what root has written below a folder its owner's, to whom it would else be closed.
 func GiveBack(dir string) error {
@@ -91,18 +47,19 @@ func settle(c Config) error {
 	if err := share(c.Settings, gid); err != nil {
 		return err
 	}
-	if !c.own() {
+	if !c.own() || packagedFor(c) {
 		return nil
 	}
 	if _, err := os.Stat(polkitFolder); errors.Is(err, fs.ErrNotExist) {
 		return nil // `vitrine doctor` says what that means
 	}
-	return os.WriteFile(polkitRules(c), fmt.Appendf(nil, polkitForm, c.User), 0o644)
+	return os.WriteFile(polkitRules(c), []byte(Polkit(c)), 0o644)
 }
 
-// unsettle takes back what settle did. The data become root's, since the number of a user that is gone may be given to another.
+// unsettle takes back what settle did. The data become root's, since the number of a user that is gone may be given to another. What a package has
+// made stays.
 func unsettle(c Config) error {
-	if err := removeAll(polkitRules(c)); err != nil {
+	if err := removeAll(polkitRules(c)); err != nil || packagedFor(c) {
 		return err
 	}
 	for _, dir := range []string{c.State, c.Settings} {
@@ -197,14 +154,6 @@ func share(dir string, gid int) error {
 		if err := errors.Join(root.Lchown(f.Name(), -1, gid), root.Chmod(f.Name(), info.Mode().Perm()|0o040)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// command runs one of the system's programs.
-func command(name string, args ...string) error {
-	if out, err := child.Command(context.Background(), name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}
 	return nil
 }

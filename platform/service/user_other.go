@@ -2,8 +2,6 @@
 
 package service
 
-func asInstalled(c Config) Config { return c }
-
 // GiveBack is for systems on which services have users of their own.
 func GiveBack(string) error { return nil }
 

@@ -55,7 +55,15 @@ has to: listen on ports below 1024 and hear raw frames. Say more if it is to do 
 
 Without root, restarting the machine, switching it off and setting its time zone are asked of systemd, by a
 rule for polkit, if that is installed. With SysV, OpenRC, launchd and on Windows the viewer is the system's
-own user's, and these options mean nothing.`,
+own user's, and these options mean nothing.
+
+Where a package of the system has brought the service along, these options give it a unit that comes before
+the package's; "vitrine service uninstall" removes that one alone.`,
+	}
+	serviceUnitCommand = cli.Command{
+		Name:    "unit",
+		Summary: "print the unit for systemd that install would write, for whoever makes an image",
+		Usage:   "[--program PATH] [--user NAME] [--screen] [--set-clock]",
 	}
 	serviceUninstallCommand = cli.Command{
 		Name:    "uninstall",
@@ -80,23 +88,49 @@ func serviceTree() cli.Command {
 			return serviceAction(env, c, args, a.done, a.do)
 		}))
 	}
-	tree.Commands = append(tree.Commands, serviceStatusCommand.With(serviceStatus), serviceUninstallCommand.With(serviceUninstall))
+	tree.Commands = append(tree.Commands, serviceStatusCommand.With(serviceStatus), serviceUnitCommand.With(serviceUnit), serviceUninstallCommand.With(serviceUninstall))
 	return tree
+}
+
+// Packaged is the service as a package of the operating system brings it along.
+func Packaged() service.Config {
+	c := serviceConfig
+	c.Executable = "/usr/bin/vitrine"
+	return c
+}
+
+// parseRights parses the options that say what the service may do.
+func parseRights(flags *cli.FlagSet, args []string) (service.Config, error) {
+	name := flags.String("user", serviceConfig.User, "`user` who runs it: root, or one that is made for it")
+	screen := flags.Bool("screen", false, "it also runs the browser and switches the display")
+	setClock := flags.Bool("set-clock", false, "it also sets the system's clock")
+	if _, err := flags.Parse(args, 0, 0); err != nil {
+		return service.Config{}, err
+	}
+	if *name == "" || strings.ContainsAny(*name, " \t\n/:%\"'\\") || (*name)[0] == '-' {
+		return service.Config{}, cli.Usagef("--user %q: want the name of a user, such as vitrine", *name)
+	}
+	config, err := thisProgram()
+	config.User, config.Screen, config.Clock = *name, *screen, *setClock
+	return config, err
+}
+
+func serviceUnit(_ context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine service unit", serviceUnitCommand)
+	program := flags.String("program", "", "`path` of the program there (default: that of this one)")
+	config, err := parseRights(flags, args)
+	if err != nil {
+		return err
+	}
+	config.Executable = first(*program, config.Executable)
+	_, err = fmt.Fprint(env.Stdout, service.Unit(config))
+	return err
 }
 
 func serviceInstall(_ context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine service install", serviceInstallCommand)
 	asJSON := flags.Bool("json", false, "print JSON")
-	name := flags.String("user", serviceConfig.User, "`user` who runs it: root, or one that is made for it")
-	screen := flags.Bool("screen", false, "it also runs the browser and switches the display")
-	setClock := flags.Bool("set-clock", false, "it also sets the system's clock")
-	if _, err := flags.Parse(args, 0, 0); err != nil {
-		return err
-	}
-	if *name == "" || strings.ContainsAny(*name, " \t\n/:%\"'\\") || (*name)[0] == '-' {
-		return cli.Usagef("--user %q: want the name of a user, such as vitrine", *name)
-	}
-	config, err := thisProgram()
+	config, err := parseRights(flags, args)
 	if err != nil {
 		return err
 	}
@@ -104,9 +138,11 @@ func serviceInstall(_ context.Context, env cli.Env, args []string) error {
 	if _, err := readConfig(""); err != nil && !errors.Is(err, os.ErrPermission) {
 		return err
 	}
-	config.User, config.Screen, config.Clock = *name, *screen, *setClock
 	if err := service.Install(config); err != nil {
 		return err
+	}
+	if service.Packaged(config) {
+		return serviceDone(env, *asJSON, "install", "installed, with a unit that comes before the package's; `vitrine service restart` has it count")
 	}
 	return serviceDone(env, *asJSON, "install", "installed; start it with `vitrine service start`")
 }
@@ -171,6 +207,9 @@ func serviceUninstall(_ context.Context, env cli.Env, args []string) error {
 	if *yes && !*purge {
 		return cli.Usagef("--yes goes with --purge")
 	}
+	if *purge && service.Packaged(config) {
+		return fmt.Errorf("the service %s is of a package: what installed that removes it with its data, such as `apt purge %s`", config.Name, config.Name)
+	}
 	if *purge && !*yes {
 		if err := confirm(env, fmt.Sprintf("Remove %s and %s, with identity and content, for good?", config.State, config.Settings)); err != nil {
 			return err
@@ -181,6 +220,9 @@ func serviceUninstall(_ context.Context, env cli.Env, args []string) error {
 		if err := service.Uninstall(config); err != nil {
 			return err
 		}
+	}
+	if service.Packaged(config) {
+		return serviceDone(env, *asJSON, "uninstall", "as the package has it again")
 	}
 	done := "uninstalled; its data are in " + config.State + ", and the settings in " + config.Settings
 	if *purge {

@@ -23,7 +23,6 @@ func Program() cli.Command {
 			scheduleTree(),
 			playsTree(),
 			provisionTree(),
-			flashCommand.With(flashCard),
 			serviceTree(),
 			cli.VersionCommand("vitrine"),
 		},
