@@ -64,6 +64,8 @@ type Config struct {
 	Progress func(Progress)
 	// Fault is told what keeps the wanted generation away, and nil once nothing does.
 	Fault func(error)
+	// Also is told how each try to have what is wanted beside the programme has ended: nil means that all of it is here. Nil if nothing is.
+	Also func(error)
 	// Damaged is told of each file on disk whose bytes have changed.
 	Damaged func(digest.Digest)
 	// Now is the time that is noted as that of the activation.
@@ -100,6 +102,9 @@ type Library struct {
 	waiting map[chan error]Ref
 	// cancel stops the sync of a manifest that is no longer wanted.
 	cancel context.CancelFunc
+	// also are the files that are wanted beside the programme; fetchingAlso tells that it is them that cancel stops.
+	also         []File
+	fetchingAlso bool
 }
 
 // New makes a library.
@@ -200,6 +205,7 @@ func (l *Library) Run(ctx context.Context) error {
 		close(l.ready)
 	}
 	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
+	retryAlso := retry
 	var last Ref
 	for ctx.Err() == nil {
 		select {
@@ -212,25 +218,59 @@ func (l *Library) Run(ctx context.Context) error {
 		}
 		err := l.sync(ctx)
 		l.tell(last, err)
-		if err == nil || errors.Is(err, errSuperseded) {
+		if errors.Is(err, errSuperseded) {
 			retry.Reset()
 			l.wait(ctx, 0)
 			continue
 		}
-		if closed, ok := errors.AsType[*closedError](err); ok {
-			l.log.Info("The new programme waits for the hours in which downloads are allowed", "wait", closed.opens.Round(time.Second))
-			l.wait(ctx, closed.opens)
-			continue
+		wait := l.pause(err, &retry)
+		switch err := l.fetchAlso(ctx, last); {
+		case errors.Is(err, errSuperseded):
+			wait = 0 // there is news
+		case err == nil:
+			retryAlso.Reset()
+		default:
+			wait = sooner(wait, l.pauseAlso(err, &retryAlso))
 		}
-		l.config.Fault(l.withDamage(err))
-		wait := time.Duration(0)
-		if !isFinal(err) {
-			wait = retry.Next()
-		}
-		l.log.Warn("The new programme can't be had; the one before plays on", "err", err, "retry", wait.Round(100*time.Millisecond))
 		l.wait(ctx, wait)
 	}
 	return nil
+}
+
+// pause is how long to wait after a sync of the programme; 0 is until there is news.
+func (l *Library) pause(err error, retry *backoff.Backoff) (wait time.Duration) {
+	if err == nil {
+		retry.Reset()
+		return 0
+	}
+	if closed, ok := errors.AsType[*closedError](err); ok {
+		l.log.Info("The new programme waits for the hours in which downloads are allowed", "wait", closed.opens.Round(time.Second))
+		return closed.opens
+	}
+	l.config.Fault(l.withDamage(err))
+	if !isFinal(err) {
+		wait = retry.Next()
+	}
+	l.log.Warn("The new programme can't be had; the one before plays on", "err", err, "retry", wait.Round(100*time.Millisecond))
+	return wait
+}
+
+// pauseAlso is how long to wait after a fetch of what is wanted beside the programme.
+func (l *Library) pauseAlso(err error, retry *backoff.Backoff) time.Duration {
+	if closed, ok := errors.AsType[*closedError](err); ok {
+		return closed.opens
+	}
+	wait := retry.Next()
+	l.log.Info("What is wanted beside the programme can't be had", "err", err, "retry", wait.Round(100*time.Millisecond))
+	return wait
+}
+
+// sooner is the shorter of two waits, of which 0 is for ever.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // nowWanted is what is wanted, or the zero Ref.

@@ -72,7 +72,7 @@ func refOf(g store.Generation) Ref {
 	return Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}
 }
 
-// needed is what must stay on disk: both generations, what is wanted, what is pinned, and what others need. Of the current
+// needed is what must stay on disk: both generations, what is wanted, also beside the programme, what is pinned, and what others need. Of the current
 // generation it must be known: while it can't be read nothing is removed. The previous one, if it can't be read, can't be rolled back
 // to either.
 func (l *Library) needed(others ...*manifest.Manifest) (map[digest.Digest]bool, error) {
@@ -96,6 +96,9 @@ func (l *Library) needed(others ...*manifest.Manifest) (map[digest.Digest]bool, 
 		if m, err := l.readManifest(wanted, false); err == nil {
 			others = append(others, m)
 		}
+	}
+	for _, d := range l.alsoWanted() {
+		keep[d] = true
 	}
 	for d, pin := range l.config.Store.Pins() {
 		keep[d] = true

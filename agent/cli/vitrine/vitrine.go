@@ -23,6 +23,7 @@ func Program() cli.Command {
 			scheduleTree(),
 			playsTree(),
 			provisionTree(),
+			flashCommand.With(flashCard),
 			serviceTree(),
 			cli.VersionCommand("vitrine"),
 		},
