@@ -14,8 +14,6 @@ const (
 	protoUDP  = 17
 	// accepted is how much of a packet that passes is handed over: IP and UDP headers and the payload.
 	accepted = 60 + udpHeader + maxPayload
-	// reach is how far a conditional jump of BPF goes, with room to spare.
-	reach = 200
 )
 
 var (
@@ -23,30 +21,42 @@ var (
 	drop = bpf.RetConstant{Val: 0}
 )
 
-// containing passes what has six bytes of 0xFF in a row anywhere after offset, and is long enough for the pattern. BPF has no loops; but of the
-// words at every third byte one lies within any six bytes. A word beyond the packet's end ends the program: the packet is dropped.
+// containing passes what may have the pattern anywhere after offset, by the address that is there 16 times: of two places that lie stride apart, one is within
+// those, and what is there comes again six bytes later. It doesn't come again two bytes later, as it does in zeros and other filling, so that an address of
+// three equal pairs is heard at the beginning alone. A word beyond the packet's end ends the program: the packet is dropped.
+//
+// To look for the six bytes of 0xFF would take a word at every third byte, and a program that kernels before 6.7 refuse: it is charged with what it has become
+// in the kernel, where each load of a word is 14 instructions of 8 bytes, and may have 20 KiB there (net.core.optmem_max), 10 KiB on 32-bit machines.
 func containing(offset uint32) []bpf.Instruction {
+	word := func(at uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset + at, Size: 4} }
 	program := []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtLen},
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: offset + patternSize, SkipFalse: 1},
 		drop,
+		word(0),
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0xffffffff, SkipFalse: 1},
+		pass,
 	}
-	const step = 2 // instructions for a word
-	var words []bpf.Instruction
-	for at := uint32(0); at <= maxPayload-patternSize+2; at += 3 {
-		words = append(words, bpf.LoadAbsolute{Off: offset + at, Size: 4}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0xffffffff})
-	}
-	// After each stretch of words stands the way out, which all jumps of the stretch go to and the others step over.
-	for len(words) > 0 {
-		n := min(len(words), reach/step*step)
-		for i := 1; i < n; i += step {
-			words[i] = bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0xffffffff, SkipTrue: uint8(n - i)}
-		}
-		program = append(append(program, words[:n]...), bpf.Jump{Skip: 1}, pass)
-		words = words[n:]
+	for at := uint32(stride); at+probe <= maxPayload; at += stride {
+		program = append(program,
+			word(at+macSize),
+			bpf.TAX{},
+			word(at),
+			bpf.JumpIfX{Cond: bpf.JumpEqual, SkipFalse: 3},
+			word(at+2),
+			bpf.JumpIfX{Cond: bpf.JumpEqual, SkipTrue: 1},
+			pass,
+		)
 	}
 	return append(program, drop)
 }
+
+const (
+	// probe is how many bytes are looked at in one place: a word, and another six bytes later.
+	probe = macSize + 4
+	// stride is how far apart two places may be for one to lie within the 16 addresses.
+	stride = repeats*macSize - probe + 1
+)
 
 // beginning passes UDP datagrams whose payload begins with six bytes of 0xFF, whatever their port. load puts the length of the IP header
 // into X, after it has jumped over itself and tail, to the last instruction, for what isn't such a packet.
