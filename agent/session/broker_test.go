@@ -33,6 +33,8 @@ type broker struct {
 	connack packets.Connack
 	// mute is true for a broker that never answers CONNECT.
 	mute bool
+	// used is up to which packet id it takes no SUBSCRIBE.
+	used uint16
 	// refuse gives the reason code of the answer to a PUBLISH; nil takes all.
 	refuse func(*packets.Publish) byte
 
@@ -149,7 +151,11 @@ func (b *broker) serve(conn net.Conn) {
 			}
 			answer = &b.connack
 		case *packets.Subscribe:
-			answer = &packets.Suback{PacketID: c.PacketID, Properties: &packets.Properties{}, Reasons: []byte{1, 1}}
+			ack := &packets.Suback{PacketID: c.PacketID, Properties: &packets.Properties{}, Reasons: []byte{1, 1}}
+			if c.PacketID <= b.used {
+				ack.Reasons = []byte{idInUse, idInUse}
+			}
+			answer = ack
 		case *packets.Publish:
 			ack := &packets.Puback{PacketID: c.PacketID, Properties: &packets.Properties{}}
 			if b.refuse != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,14 +152,27 @@ func ptr[T any](v T) *T { return &v }
 func (l *link) greet(ctx context.Context) error {
 	ctx, cancel := l.patience(ctx)
 	defer cancel()
-	_, err := l.client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{
-		{Topic: protocol.Topic(l.viewer, protocol.KindDesired), QoS: 1},
-		{Topic: protocol.Topic(l.viewer, protocol.KindCommand), QoS: 1},
-	}})
-	if err != nil {
+	if err := l.subscribe(ctx); err != nil {
 		return fmt.Errorf("subscribing: %w", err)
 	}
 	return l.publish(ctx, protocol.KindPresence, protocol.Presence{Online: true, Since: l.session.started.UTC(), Boot: l.session.boot}, true)
+}
+
+// idInUse is the reason code of a packet id that is used for something else (MQTT 5, section 3.9.3).
+const idInUse = 0x91
+
+// subscribe asks for what a server says. Some brokers, mochi for one, refuse to use an id with which a message of their own waits to be acknowledged since a
+// viewer was killed, though those of the two directions have nothing to do with each other: another id does then.
+func (l *link) subscribe(ctx context.Context) error {
+	for tries := 0; ; tries++ {
+		ack, err := l.client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{
+			{Topic: protocol.Topic(l.viewer, protocol.KindDesired), QoS: 1},
+			{Topic: protocol.Topic(l.viewer, protocol.KindCommand), QoS: 1},
+		}})
+		if err == nil || ack == nil || tries >= receiveMaximum || !slices.Contains(ack.Reasons, idInUse) {
+			return err
+		}
+	}
 }
 
 // loop sends what there is to send until the connection is lost or ctx ends.

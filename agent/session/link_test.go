@@ -33,6 +33,13 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// A broker may have messages of its own that the viewer hasn't acknowledged before it was killed, and refuse their packet ids.
+func TestPacketIDsInUse(t *testing.T) {
+	b := newBroker(t)
+	b.used = receiveMaximum
+	run(t, with(t, b)).await(protocol.StateConnected)
+}
+
 // Events go out in their order, each once, whatever happens to connections in between, and also after the agent was started again.
 func TestEventsAreDelivered(t *testing.T) {
 	b := newBroker(t)
