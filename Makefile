@@ -8,12 +8,15 @@ RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
 
 VERSION  ?= $(shell build/version)
 BUILT    := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0))
-LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
+# The public key of the vendor, whose releases viewers take (`vitrine-server release new-key`), and the file with the secret one, for `make release`.
+RELEASE_KEY ?=
+SIGNING_KEY ?=
+LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT) $(if $(RELEASE_KEY),-X main.releaseKey=$(RELEASE_KEY))
 # The benchmarks that take minutes and are measured in rounds.
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos soak cluster-test vm-test lint cross dist cover bench bench-content clean
+.PHONY: help build demo test chaos soak cluster-test vm-test lint cross dist release cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +53,10 @@ cross: ## both programs for every target, stripped, with their sizes
 
 dist: ## what is released, into dist/: programs, packages and archives; TARGETS=linux-amd64 for that alone
 	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' $(TARGETS)
+
+release: build ## what `make dist` has made, signed as a release for viewers: SIGNING_KEY=file
+	@test -n '$(SIGNING_KEY)' || { echo 'give the file with the secret key: make release SIGNING_KEY=file'; exit 1; }
+	$(BIN)/vitrine-server release sign dist --key '$(SIGNING_KEY)'
 
 cover: ## test coverage, as coverage.html
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m -coverpkg=./... -coverprofile=coverage.out ./...

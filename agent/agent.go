@@ -91,9 +91,12 @@ type Config struct {
 	Standby config.Standby
 	// Reboot is when the machine is started anew every day; nil for never.
 	Reboot *config.TimeOfDay
-	// Version and Build name this program.
-	Version string
-	Build   time.Time
+	// Update says which releases of the viewer itself are taken.
+	Update config.Update
+	// Version and Build name this program, and Executable is its path.
+	Version    string
+	Build      time.Time
+	Executable string
 	// Restart ends this program so that it is started again; nil if nothing would start it again.
 	Restart func()
 	// StartAnew ends this agent so that another takes its place, with the settings that it has put into its state folder; nil if nobody would, so that
@@ -130,6 +133,7 @@ type Agent struct {
 	rest       rest
 	machine    machine
 	faults     *faults
+	releases   releases
 	kiosk      *kiosk.Kiosk // nil if the settings want no browser
 	ring       *logRing
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
@@ -240,7 +244,7 @@ func (a *Agent) openState() error {
 	a.public = a.publicTransport()
 	a.feeds = remote.NewFeeds(filepath.Join(c.State, "feeds"), a.public, a.clock.Now, c.Log)
 	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
-	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlays, a.openSession, a.openWish} {
+	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlays, a.openSession, a.openReleases, a.openWish} {
 		if err := open(); err != nil {
 			return err
 		}

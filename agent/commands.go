@@ -85,7 +85,10 @@ func (a *Agent) restartAgent(context.Context, json.RawMessage) (session.Outcome,
 	if a.config.Restart == nil {
 		return session.Outcome{}, errors.New("this viewer wasn't started as a service, so that nothing would start it again")
 	}
-	return session.Outcome{After: a.config.Restart}, nil
+	return session.Outcome{After: func() {
+		a.pauseTrial()
+		a.config.Restart()
+	}}, nil
 }
 
 // wakePeer sends a magic packet to another machine of this network.

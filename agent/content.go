@@ -57,6 +57,7 @@ func (a *Agent) openContent() (err error) {
 		Progress:  a.progress,
 		Fault:     a.contentFault,
 		Damaged:   a.damaged,
+		Also:      a.cameAlso,
 		Now:       a.clock.Now,
 		Log:       a.log,
 	})

@@ -34,6 +34,7 @@ var atNextStart = []part{
 	{"display", func(c Config) any { return c.Display }},
 	{"standby", func(c Config) any { return c.Standby }},
 	{"power", func(c Config) any { return c.Reboot }},
+	{"update", func(c Config) any { return c.Update }},
 }
 
 // Reconfigure takes settings that have changed while the viewer runs: what can take effect at once does, without a word to the screen, and

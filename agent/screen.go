@@ -149,8 +149,10 @@ func (s screenWatch) mend(ctx context.Context, step health.Step) error {
 	case health.Browser:
 		s.kiosk.Restart("the screen wasn't right")
 	case health.Agent:
+		s.failTrial("the screen wasn't right")
 		s.config.Restart()
 	case health.Reboot:
+		s.failTrial("the screen wasn't right")
 		return power.Do(ctx, power.Reboot)
 	default:
 		return fmt.Errorf("there is no step %d", step)

@@ -73,6 +73,7 @@ func (a *Agent) report() protocol.Reported {
 	r.Browser = a.browserStatus()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	r.Update = a.updateStatus()
 	r.Rev, r.Content.Sync = a.wish.Rev, a.sync
 	return r
 }

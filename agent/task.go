@@ -29,6 +29,8 @@ func (a *Agent) tasks() []task {
 		a.wake, a.screen, sleeper{a}, rebooter{a},
 		// Is the right thing on the glass, and what was?
 		screenWatch{a}, a.plays,
+		// Follow the releases of this program.
+		&updates{Agent: a},
 		// Answer whoever is at the machine.
 		control{a},
 	}

@@ -23,7 +23,7 @@ type wish struct {
 	protocol.Desired
 	// Declined is the manifest that was rolled back from: it isn't wanted any more, whatever the server says, until that is another one.
 	Declined digest.Digest `json:"declined,omitzero"`
-	// Stick is the programme that came on a USB stick. It stands in place of the server's until that has a later revision.
+	// Stick is the programme that came on a USB stick. It stands in place of the server's until that has another one.
 	Stick *protocol.ManifestRef `json:"stick,omitempty"`
 }
 
@@ -73,8 +73,11 @@ func (a *Agent) desired(d protocol.Desired) {
 		if len(d.Servers) == 0 {
 			d.Servers = old.Servers
 		}
+		if d.Update == nil {
+			d.Update = old.Update
+		}
 		a.wish = wish{Viewer: e.Viewer, Desired: d, Declined: old.Declined}
-		if d.Rev == old.Rev {
+		if d.Rev == old.Rev || sameProgramme(d, old.Desired) {
 			a.wish.Stick = old.Stick
 		}
 		if d.Manifest != nil && d.Manifest.Digest != old.Declined {
@@ -90,6 +93,7 @@ func (a *Agent) desired(d protocol.Desired) {
 	a.keepWish(w)
 	a.followTime()
 	a.want()
+	a.updateNews()
 	a.session.Report()
 }
 

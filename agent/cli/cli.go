@@ -32,6 +32,8 @@ type Env struct {
 	Build   time.Time
 	// Describe gets what --help would print: for a program that makes manuals of it.
 	Describe func(path string, c Command, options *flag.FlagSet)
+	// ReleaseKey is the public key whose releases a viewer takes, if its settings name none; empty if none was built in.
+	ReleaseKey string
 }
 
 // A Command is a subcommand of a program.

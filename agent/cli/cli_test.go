@@ -126,7 +126,7 @@ func TestWords(t *testing.T) {
 func TestVersionCommand(t *testing.T) {
 	var out bytes.Buffer
 	env := cli.Env{Stdout: &out, Stderr: &out, Version: "1.2", Args: []string{"version", "--json"}}
-	program := cli.Command{Name: "prog", Commands: []cli.Command{cli.VersionCommand("prog")}}
+	program := cli.Command{Name: "prog", Commands: []cli.Command{cli.VersionCommand("prog", nil)}}
 	if code := cli.Main(context.Background(), program, env); code != 0 {
 		t.Fatal(out.String())
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// VersionCommand is the command `version` of a program.
-func VersionCommand(program string) Command {
+// VersionCommand is the command `version` of a program. release says what runs in its place, if something can; nil if nothing can.
+func VersionCommand(program string, release func(Env) string) Command {
 	c := Command{Name: "version", Summary: "print the version", Usage: "[--json]"}
 	return c.With(func(_ context.Context, env Env, args []string) error {
 		flags := Flags(env, program+" version", c)
@@ -16,11 +16,15 @@ func VersionCommand(program string) Command {
 		if _, err := flags.Parse(args, 0, 0); err != nil {
 			return err
 		}
-		return printVersion(env, program, *asJSON)
+		running := ""
+		if release != nil {
+			running = release(env)
+		}
+		return printVersion(env, program, running, *asJSON)
 	})
 }
 
-func printVersion(env Env, program string, asJSON bool) error {
+func printVersion(env Env, program, release string, asJSON bool) error {
 	if asJSON {
 		return WriteJSON(env.Stdout, struct {
 			Program string    `json:"program"`
@@ -29,13 +33,18 @@ func printVersion(env Env, program string, asJSON bool) error {
 			Go      string    `json:"go"`
 			OS      string    `json:"os"`
 			Arch    string    `json:"arch"`
-		}{program, env.Version, env.Build, runtime.Version(), runtime.GOOS, runtime.GOARCH})
+			// Release is the one that runs in its place.
+			Release string `json:"release,omitempty"`
+		}{program, env.Version, env.Build, runtime.Version(), runtime.GOOS, runtime.GOARCH, release})
 	}
 	built := ""
 	if !env.Build.IsZero() {
 		built = " of " + env.Build.Format(time.DateOnly)
 	}
 	_, err := fmt.Fprintf(env.Stdout, "%s %s%s (%s, %s/%s)\n", program, env.Version, built, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if release != "" && err == nil {
+		_, err = fmt.Fprintf(env.Stdout, "In its place runs release %s.\n", release)
+	}
 	return err
 }
 

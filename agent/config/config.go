@@ -49,6 +49,7 @@ type file struct {
 	Display panel   `toml:"display"`
 	Standby rest    `toml:"standby"`
 	Power   machine `toml:"power"`
+	Update  update  `toml:"update"`
 }
 
 type line struct {
@@ -110,6 +111,8 @@ type Config struct {
 	Standby Standby
 	// Reboot is when the machine is started anew every day; nil for never.
 	Reboot *TimeOfDay
+	// Update says which releases of itself the viewer takes.
+	Update Update
 }
 
 // Session says how the session is kept. 0 leaves a choice to the agent.
@@ -236,6 +239,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Reboot, err = f.Power.check(); err != nil {
+		return Config{}, err
+	}
+	if c.Update, err = f.Update.check(); err != nil {
 		return Config{}, err
 	}
 	c.Wake, err = f.Wake.check()

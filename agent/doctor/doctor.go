@@ -105,7 +105,7 @@ const patience = 4 * time.Second
 
 // checks are made side by side, and told in this order.
 var checks = []func(context.Context, *Patient) []Finding{
-	agent, clock, zone, names, portSession, portDiscovery, portTime, portsWake, portsWeb, viaProxy, certificate,
+	agent, update, clock, zone, names, portSession, portDiscovery, portTime, portsWake, portsWeb, viaProxy, certificate,
 	disk, mount, memory, temperature, supply, watchdog, display, browser, privileges,
 }
 

@@ -74,6 +74,9 @@ func TestChecks(t *testing.T) {
 			r.Session = protocol.SessionStatus{State: state, Server: server, Error: "its certificate is not ours"}
 		})
 	}
+	updating := func(u protocol.UpdateStatus) *protocol.Reported {
+		return running(func(r *protocol.Reported) { r.Update = &u })
+	}
 	for name, c := range map[string]struct {
 		check   func(context.Context, *Patient) []Finding
 		patient Patient
@@ -85,6 +88,11 @@ func TestChecks(t *testing.T) {
 		"viewer runs":              {agent, Patient{Reported: running(func(*protocol.Reported) {})}, nil, OK, "Lobby, version v1"},
 		"viewer with a fault":      {agent, Patient{Reported: running(func(r *protocol.Reported) { r.Faults = []protocol.Fault{{Code: "content", Message: "no bytes"}} })}, nil, Failing, "no bytes"},
 		"backup server":            {agent, Patient{Reported: session(protocol.StateDegraded, "b:1")}, nil, Warning, "main server"},
+		"no update":                {update, Patient{Reported: running(func(*protocol.Reported) {})}, nil, OK, "version v1 runs"},
+		"update kept":              {update, Patient{Reported: updating(protocol.UpdateStatus{Version: "v1", State: "kept"})}, nil, OK, "release v1: kept"},
+		"update failed":            {update, Patient{Reported: updating(protocol.UpdateStatus{Version: "v2", State: "failed", Error: "it crashed"})}, nil, Failing, "it crashed; version v1 runs"},
+		"update refused":           {update, Patient{Reported: updating(protocol.UpdateStatus{State: "refused", Error: "no key"})}, nil, Warning, "no key"},
+		"update stuck":             {update, Patient{Reported: updating(protocol.UpdateStatus{State: "fetching", Error: "disk full"})}, nil, Warning, "disk full"},
 		"clock by NTP":             {clock, Patient{Reported: clockIs(protocol.ClockStatus{Trust: "ntp", Error: 0.0004, Source: "x"})}, nil, OK, "0.4 ms"},
 		"clock by TLS":             {clock, Patient{Reported: clockIs(protocol.ClockStatus{Trust: "server"})}, nil, Warning, "UDP port 123"},
 		"clock unconfirmed":        {clock, Patient{Reported: clockIs(protocol.ClockStatus{Trust: "rtc"})}, nil, Warning, "confirmed"},

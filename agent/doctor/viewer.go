@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -25,6 +26,28 @@ func agent(_ context.Context, p *Patient) []Finding {
 		list = append(list, warn("session", "connected to "+r.Session.Server+", which is not the server that it should be: "+r.Session.Error, "see to the main server; the viewer goes back by itself")...)
 	}
 	return list
+}
+
+// update is how the viewer is with the release of itself that its site wants.
+func update(_ context.Context, p *Patient) []Finding {
+	const name = "update"
+	if p.Reported == nil {
+		return ok(name, "whether one is wanted only a viewer that runs can say")
+	}
+	u := p.Reported.Update
+	if u == nil || u.State == "" {
+		return ok(name, "no update is wanted; version %s runs", p.Reported.Version)
+	}
+	release := cmp.Or(u.Version, u.Release.Short())
+	switch {
+	case u.State == protocol.UpdateFailed:
+		return fail(name, fmt.Sprintf("release %s was tried and isn't kept: %s; version %s runs", release, u.Error, p.Reported.Version), "tell whoever makes the releases; another one is tried as soon as it is published")
+	case u.State == protocol.UpdateRefused:
+		return warn(name, fmt.Sprintf("release %s isn't tried: %s", release, u.Error), "publish one that this viewer can take, or see to [update] in its settings")
+	case u.Error != "":
+		return warn(name, fmt.Sprintf("release %s isn't here yet: %s", release, u.Error), "")
+	}
+	return ok(name, "release %s: %s; version %s runs", release, u.State, p.Reported.Version)
 }
 
 func clock(_ context.Context, p *Patient) []Finding {

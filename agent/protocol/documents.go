@@ -18,6 +18,17 @@ type Desired struct {
 	Manifest *ManifestRef `json:"manifest,omitempty"`
 	// Servers are the site's servers; empty leaves what the viewer knows.
 	Servers []Server `json:"servers,omitempty"`
+	// Update is the release of the viewer that it is to run; nil leaves what was wanted.
+	Update *ReleaseRef `json:"update,omitempty"`
+}
+
+// ReleaseRef names a release of the viewer, and proves that its vendor made it. An empty one says that none is wanted.
+type ReleaseRef struct {
+	Digest digest.Digest `json:"digest,omitzero"`
+	// Size is the length of the release's document in bytes.
+	Size int64 `json:"size,omitempty"`
+	// Signature is a detached JWS over the document's bytes, by a key of the vendor's.
+	Signature string `json:"signature,omitempty"`
 }
 
 // ManifestRef names a manifest and proves that the site's publisher made it.
@@ -59,6 +70,9 @@ func ParseDesired(data []byte) (Desired, error) {
 	if m := d.Manifest; m != nil && (m.Digest.IsZero() || m.Size < 1 || m.Signature == "") {
 		return Desired{}, errors.New("desired.manifest: digest, size and signature are all required")
 	}
+	if u := d.Update; u != nil && *u != (ReleaseRef{}) && (u.Digest.IsZero() || u.Size < 1 || u.Signature == "") {
+		return Desired{}, errors.New("desired.update: digest, size and signature are all required, or none of them")
+	}
 	for i, s := range d.Servers {
 		if s.ID == "" || (s.Role != RoleMain && s.Role != RoleBackup) {
 			return Desired{}, fmt.Errorf("desired.servers[%d]: id, and a role of %q or %q, are required", i, RoleMain, RoleBackup)
@@ -93,8 +107,10 @@ type Reported struct {
 	// Standby is absent while the viewer is awake in its operating hours.
 	Standby *StandbyStatus `json:"standby,omitempty"`
 	Display DisplayStatus  `json:"display,omitzero"`
-	Faults  []Fault        `json:"faults"`
-	Device  Device         `json:"device"`
+	// Update is how far the viewer is with the release of itself that is wanted; absent if none is, and none ever ran.
+	Update *UpdateStatus `json:"update,omitempty"`
+	Faults []Fault       `json:"faults"`
+	Device Device        `json:"device"`
 }
 
 // The states of a session.
@@ -252,6 +268,32 @@ type DisplayStatus struct {
 	Method string `json:"method,omitempty"`
 	// Error is why it couldn't be.
 	Error string `json:"error,omitempty"`
+}
+
+// The states of a wanted release.
+const (
+	// UpdateFetching is that it isn't on disk yet, and UpdateWaiting that it waits for a moment at which the change isn't noticed.
+	UpdateFetching = "fetching"
+	UpdateWaiting  = "waiting"
+	// UpdateTrial is that it runs and is to prove itself, UpdateKept that it has, and UpdateFailed that it has not: the one before runs.
+	UpdateTrial  = "trial"
+	UpdateKept   = "kept"
+	UpdateFailed = "failed"
+	// UpdateRefused is that this viewer doesn't try it.
+	UpdateRefused = "refused"
+)
+
+// UpdateStatus is how far a viewer is with the release of itself that is wanted.
+type UpdateStatus struct {
+	// Release is the digest of the wanted one, and Version what it is called; empty until its document has been read.
+	Release digest.Digest `json:"release,omitzero"`
+	Version string        `json:"version,omitempty"`
+	// State is one of the Update constants; empty if none is wanted.
+	State string `json:"state,omitempty"`
+	// Error is why it isn't kept, or can't be had.
+	Error string `json:"error,omitempty"`
+	// Installed is the version of the program that is installed, if a release runs in its place.
+	Installed string `json:"installed,omitempty"`
 }
 
 // Playing is what is on in one zone.

@@ -78,6 +78,8 @@ type ViewerStatus struct {
 func (s *Server) controlServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /viewers", s.getViewers)
+	mux.HandleFunc("GET /update", s.getUpdate)
+	mux.HandleFunc("POST /update", s.postUpdate)
 	mux.HandleFunc("POST /viewers/{viewer}/command", s.postCommand)
 	mux.HandleFunc("POST /viewers/{viewer}/wake", s.postWake)
 	mux.HandleFunc("POST /viewers/{viewer}/revoke", s.postRevoke)

@@ -42,6 +42,8 @@ type publisher struct {
 type programme struct {
 	Rev      int64                `json:"rev"`
 	Manifest protocol.ManifestRef `json:"manifest"`
+	// Update is the serial number of the update that belongs to it.
+	Update int64 `json:"update,omitempty"`
 }
 
 func newPublisher(site *Site, seconds float64) (*publisher, error) {
@@ -69,6 +71,22 @@ func (p *publisher) seen(rev int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.highest = max(p.highest, rev)
+}
+
+// updated gives what is wanted of viewers another revision, if another update is. Before the first programme there is nothing to revise.
+func (p *publisher) updated(serial int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current.Update == serial || p.current.Rev == 0 {
+		return nil
+	}
+	next := p.current
+	next.Rev, next.Update = max(p.current.Rev, p.highest)+1, serial
+	if err := atomicfile.WriteJSON(filepath.Join(p.site.dir, programmeFile), next, 0o600); err != nil {
+		return err
+	}
+	p.current = next
+	return nil
 }
 
 // manifest gives the bytes of a manifest.
@@ -106,6 +124,7 @@ func (p *publisher) update(items, added []media.Item, layout []byte) (changed bo
 	next := programme{
 		Rev:      max(p.current.Rev, p.highest) + 1,
 		Manifest: protocol.ManifestRef{Digest: d, Size: int64(len(data)), Signature: manifest.Sign(p.site.publish, data)},
+		Update:   p.current.Update,
 	}
 	if err := atomicfile.WriteJSON(filepath.Join(p.site.dir, programmeFile), next, 0o600); err != nil {
 		return false, err

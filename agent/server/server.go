@@ -76,6 +76,7 @@ type Server struct {
 	machines *machines
 	history  *history
 	register *register
+	handout  *handout
 	ready    chan struct{}
 
 	listener  net.Listener
@@ -103,7 +104,7 @@ func New(c Config) (*Server, error) {
 	if protocol.CheckName(c.Name) != nil {
 		c.Name = ""
 	}
-	s := &Server{config: c, log: c.Log, fleet: newFleet(), machines: newMachines(), ready: make(chan struct{})}
+	s := &Server{config: c, log: c.Log, fleet: newFleet(), machines: newMachines(), handout: newHandout(), ready: make(chan struct{})}
 	if err := s.open(); err != nil {
 		s.closePorts()
 		return nil, err
@@ -138,6 +139,9 @@ func (s *Server) open() (err error) {
 		s.log.Info(fmt.Sprintf("Created site %q with its own certificate authority", s.site.Name()), "state", s.config.State)
 	}
 	if s.publisher, err = newPublisher(s.site, s.config.Seconds); err != nil {
+		return err
+	}
+	if err = s.loadUpdate(); err != nil {
 		return err
 	}
 	if s.history, err = newHistory(s.config.State); err != nil {
@@ -194,6 +198,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.time.Run(ctx) })
 	group.Go(func() error { return s.folder.Run(ctx) })
 	group.Go(func() error { return s.publishLoop(ctx) })
+	group.Go(func() error { return s.watchUpdate(ctx) })
 	if s.view != nil {
 		group.Go(func() error { return s.view.Run(ctx) })
 		if s.config.Remote != nil {
@@ -244,6 +249,9 @@ func (s *Server) api() *api {
 }
 
 func (s *Server) openAsset(d digest.Digest) (*os.File, string, error) {
+	if f, contentType, err := s.site.releaseFile(d); err == nil {
+		return f, contentType, nil
+	}
 	f, item, err := s.folder.Open(d)
 	return f, item.Type, err
 }
@@ -322,24 +330,25 @@ func (s *Server) publish(items, added []media.Item, first bool) {
 		s.showBrowsers()
 	}
 	s.log.Debug("The programme is up to date", "items", len(items))
-	viewers, err := s.site.Viewers()
-	if err != nil {
-		s.log.Error("The viewers can't be listed", "err", err)
-	}
-	for _, v := range viewers {
-		if v.admitted() == nil && !v.Browser() {
-			s.sendDesired(v.ID)
-		}
-	}
+	s.sendAll()
 }
 
-// sendDesired tells a viewer what it is to play.
+// sendDesired tells a viewer what it is to play, and to run.
 func (s *Server) sendDesired(viewer string) {
 	p, ok := s.publisher.programme()
 	if !ok {
 		return
 	}
-	s.send(viewer, protocol.KindDesired, protocol.Desired{Rev: p.Rev, Manifest: &p.Manifest, Servers: s.servers()}, true)
+	d := protocol.Desired{Rev: p.Rev, Manifest: &p.Manifest, Servers: s.servers()}
+	if v, err := s.site.Viewer(viewer); err == nil {
+		d.Update = s.updateFor(v, s.fleet.get(viewer).Reported.Labels)
+	}
+	if d.Update != nil {
+		s.handout.mu.Lock()
+		s.handout.sent[viewer] = *d.Update
+		s.handout.mu.Unlock()
+	}
+	s.send(viewer, protocol.KindDesired, d, true)
 }
 
 func (s *Server) send(viewer, kind string, v any, retain bool) {
@@ -367,6 +376,7 @@ func (s *Server) receive(m message) (lost error) {
 			if p, ok := s.publisher.programme(); ok && r.Rev < p.Rev {
 				s.sendDesired(m.viewer)
 			}
+			s.heardOfUpdate(m.viewer, r)
 		}
 	case protocol.KindPresence:
 		var p protocol.Presence

@@ -82,6 +82,17 @@ func (r Record) all() (list []Release) {
 	return list
 }
 
+// Runs names the release that runs in place of a program that was made at built; empty for none.
+func (r Record) Runs(built time.Time) string {
+	switch {
+	case r.Trial != nil && r.Trial.Starts > 0:
+		return r.Trial.Version + ", on trial"
+	case r.Confirmed != nil && r.Confirmed.Made.After(built):
+		return r.Confirmed.Version
+	}
+	return ""
+}
+
 // failure is why a release has failed; nil if it hasn't.
 func (r Record) failure(d digest.Digest) *Failure {
 	for i := range r.Failed {

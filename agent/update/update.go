@@ -61,24 +61,37 @@ type Folder struct {
 func Open(fsys disk.FS, state string) (f *Folder, damage error) {
 	f = &Folder{dir: filepath.Join(state, FolderName), fs: fsys, unfit: map[digest.Digest]bool{}}
 	path := filepath.Join(f.dir, recordFile)
+	f.Record, damage = read(fsys, path)
+	if _, unreadable := errors.AsType[*fs.PathError](damage); damage == nil || unreadable {
+		return f, damage
+	}
+	damage = fmt.Errorf("%s can't be read, and is set aside; the installed program runs: %w", path, damage)
+	return f, errors.Join(damage, fsys.Rename(path, path+".bad"))
+}
+
+// Look reads the record of a state folder that another process uses; one that can't be read is as none.
+func Look(fsys disk.FS, state string) Record {
+	r, _ := read(fsys, filepath.Join(state, FolderName, recordFile))
+	return r
+}
+
+func read(fsys disk.FS, path string) (r Record, err error) {
 	file, err := fsys.OpenFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+		return r, nil
 	}
 	if err != nil {
-		return f, err
+		return r, err
 	}
+	defer file.Close()
 	data, err := io.ReadAll(io.LimitReader(file, maxRecord))
-	_ = file.Close() // it was only read
-	if err == nil {
-		err = json.Unmarshal(data, &f.Record)
-	}
 	if err != nil {
-		f.Record = Record{}
-		err = fmt.Errorf("%s can't be read, and is set aside; the installed program runs: %w", path, err)
-		return f, errors.Join(err, fsys.Rename(path, path+".bad"))
+		return r, err
 	}
-	return f, nil
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, err
+	}
+	return r, nil
 }
 
 // change changes the record, on disk first. After an error it is as it was.

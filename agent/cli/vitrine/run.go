@@ -2,6 +2,7 @@ package vitrine
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,6 +42,8 @@ type runOptions struct {
 	config, name, state, token, tokenFile, page, location, browser string
 	servers, wakePorts                                             cli.List
 	log                                                            cli.LogOptions
+	// releaseKey is whose releases are believed if the settings name nobody; nil for nobody.
+	releaseKey ed25519.PublicKey
 	// logAsked tells that the level of the log was given, and terminal that somebody sees it.
 	logAsked, terminal bool
 }
@@ -65,6 +68,14 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	o.logAsked = flags.Lookup("log").Value.String() != flags.Lookup("log").DefValue
 	o.terminal = env.Terminal
 	console := cli.NewConsole(env.Stderr, env.Terminal)
+	log, err := o.log.New(env, console)
+	if err != nil {
+		return err
+	}
+	o.launch(env, log)
+	if o.releaseKey, err = builtInKey(env.ReleaseKey); err != nil {
+		log.Error("The key of the vendor that was built into this program can't be used", "err", err)
+	}
 	return service.Run(ctx, serviceConfig, func(ctx context.Context) error {
 		for {
 			err := o.run(ctx, env, console)
@@ -158,6 +169,9 @@ func (o runOptions) over(c config.Config) (_ config.Config, err error) {
 	}
 	if c.Network, err = orEnvironment(c.Network); err != nil {
 		return c, err
+	}
+	if len(c.Update.Keys) == 0 && o.releaseKey != nil {
+		c.Update.Keys = []ed25519.PublicKey{o.releaseKey}
 	}
 	c.Kiosk = browserOf(o.browser, c.Kiosk)
 	c.State = first(o.state, c.State, defaultState())
@@ -284,7 +298,7 @@ func agentConfig(c config.Config, file string) agent.Config {
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
 		Location: c.Location, Labels: c.Labels, Zone: c.Zone, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
 		Kiosk: c.Kiosk, Health: agent.HealthOf(c.Health),
-		Display: c.Display, Standby: c.Standby, Reboot: c.Reboot,
+		Display: c.Display, Standby: c.Standby, Reboot: c.Reboot, Update: c.Update,
 	}
 }
 
@@ -302,6 +316,7 @@ func (o runOptions) play(ctx context.Context, env cli.Env, c config.Config, from
 	settings.Scratch = os.Getenv("RUNTIME_DIRECTORY")
 	settings.Alive, settings.AliveEvery = watchdog(log)
 	settings.Version, settings.Build, settings.Progress, settings.Log = env.Version, env.Build, p.update, log
+	settings.Executable = ownPath()
 	a, err := agent.New(settings)
 	if err != nil {
 		return err

@@ -80,6 +80,9 @@ func fetchStatus(ctx context.Context, page string) ([]byte, error) {
 func writeStatus(w io.Writer, s agent.Status) {
 	line := func(name, format string, a ...any) { fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, a...)) }
 	line("Viewer", "%s (%s), up %s", s.Name, s.Version, time.Since(s.Started).Round(time.Second))
+	if s.Update != nil {
+		line("Update", "%s", updateLine(*s.Update))
+	}
 	session := s.Session.State
 	if s.Session.Server != "" {
 		session += " to " + s.Session.Server
@@ -134,6 +137,24 @@ func writeStatus(w io.Writer, s agent.Status) {
 	if s.PageClock != nil {
 		line("", "%s", pageClockLine(*s.PageClock))
 	}
+}
+
+func updateLine(u protocol.UpdateStatus) string {
+	var text []string
+	if u.State != "" {
+		name := u.Version
+		if name == "" {
+			name = u.Release.Short()
+		}
+		text = append(text, "release "+name+": "+u.State)
+	}
+	if u.Error != "" {
+		text[len(text)-1] += " (" + u.Error + ")"
+	}
+	if u.Installed != "" {
+		text = append(text, "installed is "+u.Installed)
+	}
+	return strings.Join(text, "; ")
 }
 
 func clockLine(c protocol.ClockStatus) string {

@@ -25,7 +25,7 @@ func Program() cli.Command {
 			provisionTree(),
 			flashCommand.With(flashCard),
 			serviceTree(),
-			cli.VersionCommand("vitrine"),
+			cli.VersionCommand("vitrine", runningRelease),
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vitrine/agent/cli"
+	"vitrine/agent/protocol"
 	"vitrine/agent/server"
 )
 
@@ -176,7 +177,11 @@ func viewerRow(v server.ViewerStatus, running bool) []string {
 			playing += " (no browser shows it)"
 		}
 	}
-	return []string{v.Name, state, playing, v.Reported.Clock.Trust, v.Reported.Version, v.ID}
+	version := v.Reported.Version
+	if u := v.Reported.Update; u != nil && u.State != "" && u.State != protocol.UpdateKept {
+		version += fmt.Sprintf(" (%s: %s)", cmp.Or(u.Version, u.Release.Short()), u.State)
+	}
+	return []string{v.Name, state, playing, v.Reported.Clock.Trust, version, v.ID}
 }
 
 // viewersRevoke asks the running server, so that the session ends, or changes the folder if there is none.

@@ -20,7 +20,9 @@ func Program() cli.Command {
 			provisionTree(),
 			viewersTree(),
 			playsTree(),
-			cli.VersionCommand("vitrine-server"),
+			updateTree(),
+			releaseTree(),
+			cli.VersionCommand("vitrine-server", nil),
 		},
 	}
 }

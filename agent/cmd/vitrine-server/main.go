@@ -18,6 +18,8 @@ import (
 var (
 	version = "development"
 	built   string
+	// releaseKey is the public key of the viewer's vendor, which has signed the releases that are handed out.
+	releaseKey string
 )
 
 func main() {
@@ -31,6 +33,8 @@ func main() {
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Version:  version,
 		Build:    cli.ParseBuild(built),
+
+		ReleaseKey: releaseKey,
 	})
 	stop()
 	os.Exit(code)

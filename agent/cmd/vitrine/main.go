@@ -17,6 +17,8 @@ import (
 var (
 	version = "development"
 	built   string
+	// releaseKey is the public key of the vendor, whose releases are taken.
+	releaseKey string
 )
 
 func main() {
@@ -32,6 +34,8 @@ func main() {
 		Asks:     term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())),
 		Version:  version,
 		Build:    cli.ParseBuild(built),
+
+		ReleaseKey: releaseKey,
 	})
 	stop()
 	os.Exit(code)
