@@ -35,17 +35,26 @@ func (v viewerIdentity) TLS(protocols ...string) (*tls.Config, error) {
 	return v.identity.ClientTLS(v.certificateTime, protocols...)
 }
 
-// Enrol uses the join token, or without one asks for a person's approval.
+// Enrol uses the join token, or without one asks for a person's approval. Whoever waits for that, and is given a token meanwhile, uses it; but not the one
+// that it was enrolled with before, for which the site has turned it out.
 func (v viewerIdentity) Enrol(ctx context.Context, addr string) error {
 	settings := v.now()
-	if settings.Token == nil || v.pairing() {
+	before, _ := v.identity.Enrolment()
+	if settings.Token == nil || v.pairing() && settings.Token.ID == before.Token {
 		return v.pair(ctx, addr)
 	}
 	err := v.overHTTPS(addr, func(addr string) error {
 		return v.identity.Enrol(ctx, addr, *settings.Token, settings.Name, v.machineNow(), v.certificateTime)
 	})
-	if err == nil {
+	switch {
+	case err == nil:
+		v.setPairing("")
 		v.enrolled(addr, "with the join token")
+	case v.pairing(): // which goes on, whatever is wrong with the token
+		if asked := v.pair(ctx, addr); asked != nil {
+			return errors.Join(err, asked)
+		}
+		return nil
 	}
 	return err
 }

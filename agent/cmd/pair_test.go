@@ -1,11 +1,14 @@
 package cmd_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"vitrine/agent"
 	"vitrine/agent/protocol"
+	"vitrine/platform/atomicfile"
 )
 
 // The whole way without a token: the viewer shows a code, a person finds the same one in the server's list, approves it, and it plays. One that is
@@ -50,4 +53,26 @@ func TestPairing(t *testing.T) {
 	if replaced.Name != "Lobby" || replaced.Viewer != before.Viewer {
 		t.Errorf("status %+v", replaced)
 	}
+}
+
+// Somebody who sees the code and gives the viewer a token after all needn't approve it.
+func TestTokenWhilePairing(t *testing.T) {
+	s := newSite(t)
+	_, addr := s.serve(t, "127.0.0.1:0")
+	token, err := os.ReadFile(s.token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "vitrine.toml")
+	settings := "name = \"screen\"\nservers = [\"" + addr + "\"]\npage = \"127.0.0.1:0\"\n"
+	if err := atomicfile.Write(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	viewer := start(t, nil, "vitrine", "run", "--config", file, "--state", shortDir(t))
+	viewer.await("This viewer waits for approval")
+	if err := atomicfile.Write(file, []byte("token = \""+strings.TrimSpace(string(token))+"\"\n"+settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	viewer.await("with the join token")
+	viewer.await("The session is up")
 }
