@@ -31,16 +31,15 @@ func TestServiceUnderSystemd(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	result := bootSystemd(t, dir+"/vitrine", "testdata/service-script")
+	result := bootSystemd(t, t.TempDir(), dir+"/vitrine", "testdata/service-script")
 	if !strings.Contains(result, "all is well\nexit code 0\n") {
 		t.Errorf("the script failed:\n%s", result)
 	}
 }
 
-// bootSystemd runs a script under a systemd of its own, and gives what it printed.
-func bootSystemd(t *testing.T, program, script string) string {
+// bootSystemd runs a script under a systemd of its own, where a folder is /mnt, and gives what it printed.
+func bootSystemd(t *testing.T, folder, program, script string) string {
 	t.Helper()
-	folder := t.TempDir()
 	if err := os.Chmod(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"vitrine/agent/config"
 	"vitrine/agent/provision"
 	"vitrine/platform/atomicfile"
+	"vitrine/platform/service"
 )
 
 func provisionTree() cli.Command {
@@ -60,7 +61,7 @@ func provisionSign(_ context.Context, env cli.Env, args []string) error {
 		return fmt.Errorf("%s, %w", rest[0], err)
 	}
 	key, serial, err := site.SigningKey()
-	if err != nil {
+	if err := errors.Join(err, service.GiveBack(*state)); err != nil {
 		return err
 	}
 	expires := time.Now().Add(*valid).Truncate(time.Second)

@@ -2,11 +2,13 @@ package vitrineserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"vitrine/agent/cli"
 	"vitrine/agent/server"
+	"vitrine/platform/service"
 )
 
 var (
@@ -57,7 +59,8 @@ func tokenCreate(_ context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	token, err := site.CreateToken(*expires, *uses)
-	if err != nil {
+	// What root has written belongs to the server, which may have a user of its own.
+	if err := errors.Join(err, service.GiveBack(*state)); err != nil {
 		return err
 	}
 	if *asJSON {
