@@ -126,15 +126,15 @@ func (p *process) kill() {
 }
 
 // mustNotSay fails the test if the log, which is at its most talkative, has one of these strings.
-func (p *process) mustNotSay(secrets ...string) {
+func (p *process) mustNotSay(texts ...string) {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, line := range p.lines {
-		text := fmt.Sprint(line)
-		for _, secret := range secrets {
-			if strings.Contains(text, secret) {
-				p.t.Errorf("%s logs a secret: %s", p.name, text)
+		said := fmt.Sprint(line)
+		for _, text := range texts {
+			if strings.Contains(said, text) {
+				p.t.Errorf("%s must not say %q: %s", p.name, text, said)
 			}
 		}
 	}
@@ -206,8 +206,8 @@ type site struct{ state, media string }
 func newSite(t testing.TB) site {
 	t.Helper()
 	s := site{state: shortDir(t), media: t.TempDir()}
-	s.add(t, "1-red.png", color.RGBA{200, 0, 0, 255})
-	s.add(t, "2-green.png", color.RGBA{0, 200, 0, 255})
+	s.add(t, "1-red.png", red)
+	s.add(t, "2-green.png", green)
 	return s
 }
 

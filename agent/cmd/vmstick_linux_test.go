@@ -1,9 +1,7 @@
 package cmd_test
 
 import (
-	"bytes"
 	"encoding/binary"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,34 +53,14 @@ func TestVMStickThatNobodyMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	stick := fatStick(t, "name = \"Lobby\"\r\ntoken = \""+strings.TrimSpace(string(token))+"\"\r\n")
-	monitor := filepath.Join(shortDir(t), "monitor")
-	g := boot(t, lan.prefix(), "--tap", "tap0", "--disk", diskImage(t, 256<<20, "mkfs.ext4", "-q", "-F"), "--",
-		"-device", "qemu-xhci", "-drive", "file="+stick+",format=raw,if=none,id=hot", "-monitor", "unix:"+monitor+",server=on,wait=off")
-	tell := func(order string) {
-		t.Helper()
-		conn, err := net.Dial("unix", monitor)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err := conn.Write([]byte(order + "\n")); err != nil {
-			t.Fatal(err)
-		}
-		var said []byte
-		for !bytes.Contains(said, []byte(order)) || bytes.Count(said, []byte("(qemu)")) < 2 {
-			b := make([]byte, 4096)
-			n, err := conn.Read(b)
-			if err != nil {
-				t.Fatalf("%v: %s", err, said)
-			}
-			said = append(said, b[:n]...)
-		}
-	}
+	m, options := newMonitor(t)
+	options = append(append([]string{"--tap", "tap0", "--disk", diskImage(t, 256<<20, "mkfs.ext4", "-q", "-F"), "--", "-device", "qemu-xhci"}, stickOf("stick", stick)...), options...)
+	g := boot(t, lan.prefix(), options...)
 	g.run("ip address add 10.77.0.9/24 dev eth0")
 	g.view("/dev/vda", "")
 	g.await("The player page is ready")
 
-	tell("device_add usb-storage,id=stick,drive=hot,removable=on")
+	m.attach("stick")
 	g.await("A USB stick has settings for this viewer")
 	g.awaitStatus("enrolled and playing", func(s agent.Status) bool { return connected(s) && playing(s) && s.Name == "Lobby" })
 	const dir = "/state/vitrine/sticks/sda1"
@@ -90,7 +68,7 @@ func TestVMStickThatNobodyMounts(t *testing.T) {
 	if mount := g.run("grep " + dir + " /proc/mounts"); !strings.Contains(mount, " vfat ro,nosuid,nodev,noexec,") {
 		t.Errorf("the stick is mounted as %s", mount)
 	}
-	tell("device_del stick")
+	m.detach("stick")
 	g.run("while [ -e " + dir + " ]; do usleep 100000; done")
 	if s := g.awaitStatus("playing without the stick", playing); s.Name != "Lobby" {
 		t.Errorf("status %+v", s)

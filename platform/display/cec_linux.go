@@ -62,6 +62,7 @@ const (
 	cecVersion14   = 5
 	noVendor       = 0xffffffff
 	noPhysAddr     = 0xffff
+	rootAddr       = 0 // the physical address of the television itself
 
 	txOK      = 1 << 0
 	rxOK      = 1 << 0
@@ -102,6 +103,9 @@ func (c *cec) claim(f *os.File) (from uint8, physical uint16, err error) {
 	}
 	if physical == noPhysAddr {
 		return 0, 0, errors.New("no television is connected")
+	}
+	if physical == rootAddr {
+		return 0, 0, errors.New("it is an input, where this machine itself is the television")
 	}
 	var a cecLogAddrs
 	if err := c.call(f.Fd(), cecGetLogAddrs, unsafe.Pointer(&a)); err != nil {

@@ -79,6 +79,7 @@ func TestCEC(t *testing.T) {
 	}
 	for want, broken := range map[string]*television{
 		"no television is connected": {physical: 0xffff},
+		"itself is the television":   {physical: 0},
 		"doesn't take messages":      {physical: 0x1000, deaf: true},
 		"doesn't answer":             {physical: 0x1000, mute: true},
 	} {

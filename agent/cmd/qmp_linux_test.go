@@ -1,0 +1,136 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	_ "image/png"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A monitor is QEMU's own line (QMP, docs/interop/qmp-spec.txt in its source): things are plugged in and pulled out by it, and pictures taken of the screen.
+type monitor struct {
+	t    testing.TB
+	path string
+	conn net.Conn
+	in   *json.Decoder
+}
+
+// newMonitor gives one that a machine has when it is booted with these options.
+func newMonitor(t testing.TB) (m *monitor, options []string) {
+	m = &monitor{t: t, path: filepath.Join(shortDir(t), "qmp")}
+	return m, []string{"-qmp", "unix:" + m.path + ",server=on,wait=off"}
+}
+
+// tell has QEMU do a command, and gives its answer.
+func (m *monitor) tell(command string, arguments map[string]any) json.RawMessage {
+	m.t.Helper()
+	answer, err := m.ask(command, arguments)
+	if err != nil {
+		m.t.Fatalf("QEMU, %s %v: %v", command, arguments, err)
+	}
+	return answer
+}
+
+// ask is tell for what may fail.
+func (m *monitor) ask(command string, arguments map[string]any) (json.RawMessage, error) {
+	if m.conn == nil {
+		if err := m.connect(); err != nil {
+			return nil, err
+		}
+	}
+	return m.exchange(command, arguments)
+}
+
+func (m *monitor) connect() (err error) {
+	if m.conn, err = net.Dial("unix", m.path); err != nil {
+		return err
+	}
+	m.t.Cleanup(func() { m.conn.Close() })
+	m.in = json.NewDecoder(m.conn)
+	_, err = m.exchange("qmp_capabilities", nil)
+	return err
+}
+
+// exchange sends a command, and reads to its answer past the greeting and events.
+func (m *monitor) exchange(command string, arguments map[string]any) (json.RawMessage, error) {
+	order := map[string]any{"execute": command}
+	if arguments != nil {
+		order["arguments"] = arguments
+	}
+	if err := json.NewEncoder(m.conn).Encode(order); err != nil {
+		return nil, err
+	}
+	for {
+		var said struct {
+			Return json.RawMessage
+			Error  *struct{ Desc string }
+		}
+		switch err := m.in.Decode(&said); {
+		case err != nil:
+			return nil, err
+		case said.Error != nil:
+			return nil, fmt.Errorf("%s", said.Error.Desc)
+		case said.Return != nil:
+			return said.Return, nil
+		}
+	}
+}
+
+// attach and detach put a stick, by the name of its QEMU block device, into the machine's port and pull it out.
+func (m *monitor) attach(stick string) {
+	m.t.Helper()
+	m.tell("device_add", map[string]any{"driver": "usb-storage", "id": "plugged-" + stick, "drive": stick, "removable": true})
+}
+
+func (m *monitor) detach(stick string) {
+	m.t.Helper()
+	m.tell("device_del", map[string]any{"id": "plugged-" + stick})
+}
+
+// stickOf is QEMU's block device for a file that is a stick, which outlives that it is pulled out.
+func stickOf(name, file string) []string {
+	return []string{"-blockdev", "driver=raw,node-name=" + name + ",file.driver=file,file.filename=" + file}
+}
+
+// picture is what is on the screen.
+func (m *monitor) picture() image.Image {
+	m.t.Helper()
+	path := filepath.Join(m.t.TempDir(), "screen.png")
+	m.tell("screendump", map[string]any{"filename": path, "format": "png"})
+	f, err := os.Open(path)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer f.Close()
+	picture, _, err := image.Decode(f)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return picture
+}
+
+// await waits until the screen is as wanted.
+func (m *monitor) await(what string, patience time.Duration, ok func(image.Image) bool) {
+	m.t.Helper()
+	var got image.Image
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if got = m.picture(); ok(got) {
+			return
+		}
+	}
+	m.t.Fatalf("the screen isn't %s: its middle is %v", what, middle(got))
+}
+
+// coloured is a screen whose middle has one of some colours.
+func coloured(colours ...color.RGBA) func(image.Image) bool {
+	return func(picture image.Image) bool {
+		return slices.ContainsFunc(colours, func(c color.RGBA) bool { return near(middle(picture), c) })
+	}
+}
