@@ -4,6 +4,8 @@ GO       ?= go
 BIN      := bin
 DEMO_DIR ?= .demo
 MEDIA    ?=
+ARCH     ?= amd64
+BOARD    ?= generic
 RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
 
 VERSION  ?= $(shell build/version)
@@ -16,7 +18,7 @@ LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT) $(
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos soak cluster-test vm-test lint cross dist release cover bench bench-content clean
+.PHONY: help build demo test chaos soak cluster-test vm-test lint cross dist image release cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +55,10 @@ cross: ## both programs for every target, stripped, with their sizes
 
 dist: ## what is released, into dist/: programs, packages and archives; TARGETS=linux-amd64 for that alone
 	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' $(TARGETS)
+
+image: ## a disk image of a player, into dist/, as root: ARCH=amd64, arm64 or armhf; BOARD=rpi for the Raspberry Pi
+	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' linux-$(if $(filter armhf,$(ARCH)),armv7,$(ARCH))
+	@build/image/build '$(ARCH)' '$(BOARD)' '$(VERSION)' dist/vitrine_$(VERSION)_$(ARCH).deb
 
 release: build ## what `make dist` has made, signed as a release for viewers: SIGNING_KEY=file
 	@test -n '$(SIGNING_KEY)' || { echo 'give the file with the secret key: make release SIGNING_KEY=file'; exit 1; }

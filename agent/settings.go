@@ -8,6 +8,7 @@ import (
 
 	"vitrine/agent/provision"
 	"vitrine/platform/device"
+	"vitrine/platform/removable"
 )
 
 // Times of a stick with settings.
@@ -32,10 +33,14 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 		s.inEffect(here, dir, f, *kept)
 		return false
 	}
+	boot := dir == removable.Boot
+	if err == nil && boot && kept != nil && kept.Boot == f.Digest() {
+		return false // a stick has brought others since
+	}
 	s.log.Info("A USB stick has settings for this viewer", "folder", dir)
 	s.notice("Reading the settings on the USB stick…")
 	if err == nil {
-		err = s.takeSettings(ctx, f, kept)
+		err = s.takeSettings(ctx, f, kept, boot)
 	}
 	if ctx.Err() != nil {
 		return false
@@ -51,12 +56,12 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 }
 
 // takeSettings checks and keeps settings as a whole.
-func (a *Agent) takeSettings(ctx context.Context, f *provision.File, kept *provision.Kept) error {
+func (a *Agent) takeSettings(ctx context.Context, f *provision.File, kept *provision.Kept, boot bool) error {
 	if a.config.StartAnew == nil {
 		return errors.New("this viewer can't be started anew by itself, and so takes no settings from sticks")
 	}
 	e, _ := a.identity.Enrolment()
-	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: a.config.Sticks, Up: device.Uptime(), Now: a.clock.Now(), Kept: kept}
+	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: a.config.Sticks, Up: device.Uptime(), Now: a.clock.Now(), Boot: boot, Kept: kept}
 	if err := f.Permit(v); err != nil {
 		return err
 	}
@@ -121,7 +126,9 @@ func (s stickReader) awaitSession(ctx context.Context) bool {
 func (s stickReader) report(dir string, r provision.Report) {
 	status := s.Status()
 	r.Viewer, r.Pairing, r.Time = status.Reported, status.Pairing, s.clock.Now().Local()
-	if err := s.drives.Write(dir, func() error { return r.Write(dir) }); err != nil {
+	if err := s.drives.Write(dir, func() error { return r.Write(dir) }); err != nil && dir == removable.Boot {
+		s.log.Debug("The report isn't written to the boot partition, which is only read", "err", err)
+	} else if err != nil {
 		s.log.Warn("The report can't be written to the USB stick", "folder", dir, "err", err)
 	}
 }

@@ -33,6 +33,8 @@ type Kept struct {
 	// Serial is the highest number of a signed file that was taken of Site.
 	Site   string `json:"site,omitempty"`
 	Serial int64  `json:"serial,omitempty"`
+	// Boot is the digest of the last ones that were taken from the boot partition. They stay there, and count once.
+	Boot string `json:"boot,omitempty"`
 	// Fresh tells that nobody has been told yet that they are in effect.
 	Fresh bool `json:"fresh,omitempty"`
 }
@@ -40,6 +42,11 @@ type Kept struct {
 // Keep makes what is kept of settings that a viewer takes.
 func (f *File) Keep(v Viewer) Kept {
 	k := Kept{Settings: string(f.Text), Files: f.Files, Digest: f.Digest(), Taken: v.Now.UTC().Truncate(time.Second), Fresh: true}
+	if v.Boot {
+		k.Boot = k.Digest
+	} else if v.Kept != nil {
+		k.Boot = v.Kept.Boot
+	}
 	if v.Site != "" {
 		k.Site, k.Serial = v.Site, v.Kept.serial(v.Site, v.Key)
 		if s := f.Signature; s != nil && s.verify(v.Site, v.Key) == nil {

@@ -23,6 +23,8 @@ type Viewer struct {
 	Up time.Duration
 	// Now may be too early, but isn't too late.
 	Now time.Time
+	// Boot tells that the settings are on the boot partition of its image.
+	Boot bool
 	// Kept is what it took before; nil if nothing.
 	Kept *Kept
 }

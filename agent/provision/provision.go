@@ -17,9 +17,10 @@ import (
 	"strings"
 
 	"vitrine/agent/config"
+	"vitrine/platform/flash"
 )
 
-// ErrNone says that there are no settings on a stick.
+// ErrNone says that there are no settings on a stick, or only the room for some that an image has on its boot partition.
 var ErrNone = errors.New("there is no " + config.FileName + " on this stick")
 
 // A File is a vitrine.toml that can be read, with the files that it names.
@@ -48,6 +49,9 @@ func Find(dir string) (*File, error) {
 	data, err := open(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s can't be read: %w", name, err)
+	}
+	if flash.IsPlaceholder(data) {
+		return nil, ErrNone
 	}
 	f, err := Parse(data, open)
 	if err != nil {

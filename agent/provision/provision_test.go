@@ -18,6 +18,7 @@ import (
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
 	"vitrine/agent/provision"
+	"vitrine/platform/flash"
 )
 
 // stick makes a folder with files.
@@ -209,6 +210,39 @@ func TestSerialStays(t *testing.T) {
 	viewer.Site = "office"
 	if k := parse(t, text).Keep(viewer); k.Serial != 0 || k.Site != "office" {
 		t.Errorf("of another site: %+v", k)
+	}
+}
+
+// What was taken from the boot partition is known, whatever sticks have brought since.
+func TestBootCountsOnce(t *testing.T) {
+	boot := parse(t, text)
+	first := boot.Keep(provision.Viewer{Now: now, Boot: true})
+	if first.Boot != boot.Digest() {
+		t.Errorf("it isn't kept that it was the boot partition's: %+v", first)
+	}
+	stick := parse(t, "log = \"debug\"\n").Keep(provision.Viewer{Now: now, Kept: &first})
+	if stick.Boot != boot.Digest() || stick.Digest == boot.Digest() {
+		t.Errorf("after a stick %+v", stick)
+	}
+}
+
+// The boot partition of an image has a file without settings, into which some can be put.
+func TestPlaceholder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, config.FileName)
+	for _, c := range []struct {
+		data []byte
+		want error
+	}{
+		{flash.Placeholder(), provision.ErrNone},
+		{[]byte(text + strings.Repeat("\n", flash.PlaceholderSize-len(text))), nil},
+	} {
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := provision.Find(dir); !errors.Is(err, c.want) {
+			t.Errorf("%.20q…: %v, want %v", c.data, err, c.want)
+		}
 	}
 }
 

@@ -19,6 +19,9 @@ import (
 // Folders are where systems mount what is plugged in.
 var Folders = []string{"/media", "/run/media", "/mnt"}
 
+// Boot is where an image of ours has its boot partition mounted, read-only: in one of the folders, and so a stick that is always in.
+const Boot = "/media/boot"
+
 // pollInterval is how often is looked where the system doesn't say that something has changed.
 const pollInterval = 2 * time.Second
 
