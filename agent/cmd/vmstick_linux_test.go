@@ -13,8 +13,14 @@ import (
 // fatStick makes a stick as shops sell them: one partition with FAT32, and a file vitrine.toml on it.
 func fatStick(t *testing.T, settings string) string {
 	t.Helper()
+	return fatDisk(t, settings, 64<<20)
+}
+
+// fatDisk has a partition of a size.
+func fatDisk(t *testing.T, settings string, size int64) string {
+	t.Helper()
 	needProgram(t, "mcopy", "mtools")
-	part, file := diskImage(t, fatSize, "busybox", "mkdosfs"), filepath.Join(t.TempDir(), "VITRINE.TOML")
+	part, file := diskImage(t, size, "busybox", "mkdosfs"), filepath.Join(t.TempDir(), "VITRINE.TOML")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +33,7 @@ func fatStick(t *testing.T, settings string) string {
 	entry := disk[446:]
 	entry[4] = 0x0c
 	binary.LittleEndian.PutUint32(entry[8:], fatStart/512)
-	binary.LittleEndian.PutUint32(entry[12:], fatSize/512)
+	binary.LittleEndian.PutUint32(entry[12:], uint32(size/512))
 	disk[510], disk[511] = 0x55, 0xaa
 	path := filepath.Join(t.TempDir(), "stick.img")
 	if err := os.WriteFile(path, append(disk, data...), 0o600); err != nil {
@@ -36,7 +42,7 @@ func fatStick(t *testing.T, settings string) string {
 	return path
 }
 
-const fatStart, fatSize = 1 << 20, 64 << 20
+const fatStart = 1 << 20
 
 // A real kernel without anything that mounts sticks: one with FAT32 is put in while the viewer runs, which mounts it itself, joins the site, writes its
 // report, and doesn't mind that the stick is pulled out.
