@@ -7,6 +7,7 @@ MEDIA    ?=
 ARCH     ?= amd64
 BOARD    ?= generic
 RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
+DEVICE   ?= /var/cache/vitrine/device
 
 VERSION  ?= $(shell build/version)
 BUILT    := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0))
@@ -18,7 +19,7 @@ LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT) $(
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos soak cluster-test vm-test lint cross dist image release cover bench bench-content clean
+.PHONY: help build demo test chaos soak cluster-test vm-test device-test lint cross dist image release cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,10 @@ cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time 
 vm-test: ## a viewer in a virtual machine, as root, the long version: boots in 1970, power cuts; the first time it takes a kernel from Debian
 	scripts/vm build
 	VITRINE_CUTS=1000 CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run VM ./agent/cmd
+
+device-test: ## the real NetworkManager, systemd-networkd, polkit and OpenRC, as root; the first time it takes them from Debian, into DEVICE=folder
+	scripts/device-root '$(DEVICE)'
+	VITRINE_DEVICE_ROOT='$(DEVICE)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|RightsByPolkit|OpenRC' ./agent/cmd
 
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@build/lint

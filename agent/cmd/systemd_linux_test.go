@@ -51,12 +51,16 @@ func bootSystemd(t *testing.T, folder, program, script string) string {
 	if c.ProcessState == nil {
 		t.Fatal(err)
 	}
-	mine := "vitrine-test-" + strconv.Itoa(c.ProcessState.Pid())
-	for _, hierarchy := range []string{"", "systemd", "unified"} {
-		group := filepath.Join("/sys/fs/cgroup", hierarchy, mine)
-		_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run() // what is busy stays
-	}
+	removeGroups(c.ProcessState.Pid())
 	result, _ := os.ReadFile(filepath.Join(folder, "result")) // missing if it never came so far
 	t.Logf("systemd: %v\n%s", err, out)
 	return string(result)
+}
+
+// removeGroups removes the control groups that a systemd of a test leaves.
+func removeGroups(pid int) {
+	for _, hierarchy := range []string{"", "systemd", "unified"} {
+		group := filepath.Join("/sys/fs/cgroup", hierarchy, "vitrine-test-"+strconv.Itoa(pid))
+		_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run() // what is busy stays
+	}
 }

@@ -228,12 +228,10 @@ func Status(c Config) (State, error) {
 		return NotInstalled, nil
 	case err != nil && err.Error() == "service in failed state":
 		return Failed, nil
+	case err != nil && (s.Platform() == sysV || s.Platform() == openRC) && !scripted(c):
+		return NotInstalled, nil // OpenRC's exit code is the one of any failure
 	case err != nil && s.Platform() == sysV:
-		// The library takes the exit code by which an init script says "stopped" for a failure.
-		if _, err := os.Stat("/etc/init.d/" + c.Name); err != nil {
-			return NotInstalled, nil
-		}
-		return Stopped, nil
+		return Stopped, nil // the library takes the exit code by which an init script says so for a failure
 	case err != nil:
 		return "", fmt.Errorf("asking %s: %w", s.Platform(), err)
 	case status == service.StatusRunning:
@@ -241,4 +239,10 @@ func Status(c Config) (State, error) {
 	default:
 		return Stopped, nil
 	}
+}
+
+// scripted tells whether there is an init script.
+func scripted(c Config) bool {
+	_, err := os.Stat("/etc/init.d/" + c.Name)
+	return err == nil
 }

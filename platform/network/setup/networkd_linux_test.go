@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -55,5 +56,19 @@ func TestNetworkdTakesTheFile(t *testing.T) {
 	}
 	if strings.Contains(string(out), "Unknown") {
 		t.Errorf("it doesn't understand the file:\n%s", out)
+	}
+}
+
+// systemd-networkd isn't root, and must read the file whatever the umask of the service that writes it.
+func TestNetworkdMayReadTheFile(t *testing.T) {
+	s, _ := machine(t, "run/systemd/netif", "etc/systemd")
+	defer syscall.Umask(syscall.Umask(0o077))
+	if err := s.Apply(t.Context(), fixed, func(Change) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{networkdFile: 0o644, filepath.Dir(networkdFile): 0o755} {
+		if info, err := os.Stat(filepath.Join(s.Root, "etc", path)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
 	}
 }

@@ -99,7 +99,7 @@ func (s System) path(path string) string { return filepath.Join(s.Root, path) }
 func (s System) folder(name string) string {
 	path := "etc/" + name
 	dir := filepath.Dir(s.path(path))
-	err := os.MkdirAll(dir, 0o755)
+	err := makeFolder(dir)
 	if err == nil {
 		var f *os.File
 		if f, err = os.CreateTemp(dir, ".vitrine-*"); err == nil {
@@ -154,15 +154,25 @@ func (s System) Apply(ctx context.Context, settings Settings, journal func(Chang
 
 // write makes the folder, too. All of it is the owner's alone, since keys of wireless networks are in it; but systemd-networkd, which isn't root, must read its own.
 func (s System) write(path string, data []byte) error {
-	perm := os.FileMode(0o600)
-	if strings.HasSuffix(path, ".network") {
-		perm = 0o644
-	}
 	full := s.path(path)
-	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+	if err := makeFolder(filepath.Dir(full)); err != nil {
 		return err
 	}
-	return atomicfile.Write(full, data, perm)
+	if err := atomicfile.Write(full, data, 0o600); err != nil || !strings.HasSuffix(path, ".network") {
+		return err
+	}
+	return os.Chmod(full, 0o644) // a service's umask is narrower
+}
+
+// makeFolder makes a folder that everybody may enter, whatever this process's umask.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
 }
 
 // Undo puts the files back, and has the manager use what is there then.
