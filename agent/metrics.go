@@ -18,6 +18,12 @@ func (a *Agent) figures() []byte {
 	s := a.Status()
 	p.Gauge("vitrine_info", "What viewer this is.", metrics.Of(1, "version", s.Version, "name", s.Name, "site", s.Site, "viewer", s.Viewer, "location", s.Location.String()))
 	p.Gauge("vitrine_start_time_seconds", "When the agent was started, as seconds since 1970.", at(s.Started)...)
+	update := protocol.UpdateStatus{}
+	if s.Update != nil {
+		update = *s.Update
+	}
+	p.State("vitrine_update_state", "How far the viewer is with the release of itself that is wanted; none if none is.", "state", update.State, protocol.UpdateFetching,
+		protocol.UpdateWaiting, protocol.UpdateTrial, protocol.UpdateKept, protocol.UpdateFailed, protocol.UpdateRefused)
 	a.sessionFigures(&p, s)
 	clockFigures(&p, s.Clock)
 	contentFigures(&p, s.Content)

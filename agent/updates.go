@@ -119,6 +119,15 @@ func (u *updates) Run(ctx context.Context) error {
 func (u *updates) begin() {
 	u.releases.mu.Lock()
 	defer u.releases.mu.Unlock()
+	if t := u.releases.folder.Record.Trial; t != nil && t.Ready && t.Digest != u.releases.own.Digest && u.config.Restart != nil {
+		// To start again and again would keep the screen dark.
+		u.releases.condemned = true
+		if err := u.releases.folder.Fail("the installed program didn't start it; its log says why"); err != nil {
+			u.log.Error("A release wasn't started, and that can't be noted on disk; none is tried before the next start", "version", t.Version, "err", err)
+		} else {
+			u.releases.condemned = false
+		}
+	}
 	failed, err := u.releases.folder.Told()
 	for _, f := range failed {
 		message := fmt.Sprintf("release %s was tried and isn't kept: %s", f.Version, f.Why)
@@ -248,7 +257,7 @@ func (u *updates) able() error {
 	case !child.Replaces:
 		return fmt.Errorf("on %s a program can't be run in place of one that runs; update it by its package", runtime.GOOS)
 	case u.config.Restart == nil:
-		return errors.New("this viewer isn't a service, so that nothing would start it again after a failed update")
+		return errors.New("this viewer isn't a service of systemd, so that nothing would start it again after a failed update")
 	case len(u.config.Update.Keys) == 0:
 		return release.ErrNoKey
 	}

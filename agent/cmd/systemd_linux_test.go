@@ -2,12 +2,19 @@ package cmd_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"vitrine/agent/update"
+	"vitrine/content/release"
+	"vitrine/platform/disk"
 )
 
 // The service on a real systemd, from the installation to the removal: process 1 in namespaces of its own.
@@ -31,10 +38,43 @@ func TestServiceUnderSystemd(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	result := bootSystemd(t, t.TempDir(), dir+"/vitrine", "testdata/service-script")
+	result := bootSystemd(t, releasesOnDisk(t), dir+"/vitrine", "testdata/service-script")
 	if !strings.Contains(result, "all is well\nexit code 0\n") {
 		t.Errorf("the script failed:\n%s", result)
 	}
+}
+
+// releasesOnDisk makes a folder of releases, of which one was kept and one, that ends at once, is to be tried; the file "key" beside it has the key. Both are
+// programs for the unit as it is, and not for the race detector.
+func releasesOnDisk(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", dir+"/vitrine", "-ldflags", "-X main.version=2.0", "./vitrine")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	r := newReleaser(t)
+	key, err := release.ParseKey(r.public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := update.Open(disk.OS{}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.install(t, folder, "2.0", read(t, dir+"/vitrine"), released)
+	if c, ok, err := folder.Choose(update.Base{}, []ed25519.PublicKey{key}, "boot", true); !ok || !c.Trial {
+		t.Fatal(err)
+	}
+	if err := folder.Confirm(); err != nil {
+		t.Fatal(err)
+	}
+	r.install(t, folder, "2.1", []byte("#!/bin/sh\nexit 1\n"), released.Add(time.Hour))
+	if err := errors.Join(os.Remove(dir+"/vitrine"), os.WriteFile(dir+"/key", []byte(r.public), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // bootSystemd runs a script under a systemd of its own, where a folder is /mnt, and gives what it printed.

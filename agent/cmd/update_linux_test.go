@@ -24,6 +24,7 @@ import (
 	"vitrine/agent"
 	"vitrine/agent/protocol"
 	"vitrine/agent/server"
+	"vitrine/agent/update"
 	"vitrine/content/digest"
 	"vitrine/content/release"
 )
@@ -92,6 +93,20 @@ func (v releaser) sign(t testing.TB, version string, program []byte, changes ...
 	return folder, digest.Of(document)
 }
 
+// install puts a release into a folder of releases, ready to be tried.
+func (v releaser) install(t testing.TB, to *update.Folder, version string, program []byte, made time.Time) {
+	t.Helper()
+	folder, d := v.sign(t, version, program, func(r *release.Release) { r.Made = made })
+	r := update.Release{Digest: d, Version: version, Made: made, Program: digest.Of(program), Size: int64(len(program))}
+	err := to.Install(r, read(t, filepath.Join(folder, release.DocumentFile)), string(read(t, filepath.Join(folder, release.SignatureFile))), bytes.NewReader(program))
+	if err == nil {
+		err = to.Ready(true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A supervised viewer is started again whenever it ends, as by systemd, and ended if it isn't ready in time.
 type supervised struct {
 	t    testing.TB
@@ -106,11 +121,11 @@ type supervised struct {
 // readyWithin is how long it may take to say that it is ready.
 const readyWithin = 4 * time.Second
 
-// superviseViewer starts one with settings for updates.
+// superviseViewer starts one with settings.
 func superviseViewer(t testing.TB, state, token, addr, settings string) *supervised {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "vitrine.toml")
-	if err := os.WriteFile(file, []byte("[update]\n"+settings), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -252,7 +267,7 @@ func (s *supervised) update(d digest.Digest, state string) agent.Status {
 
 // quick are settings under which a trial takes a second.
 func quick(v releaser) string {
-	return fmt.Sprintf("keys = [%q]\ntrial_seconds = 1\nlimit_seconds = 6\n", v.public)
+	return fmt.Sprintf("[update]\nkeys = [%q]\ntrial_seconds = 1\nlimit_seconds = 6\n", v.public)
 }
 
 // publish hands a release out.
@@ -287,7 +302,7 @@ func TestUpdateStays(t *testing.T) {
 		t.Errorf("sign says %s", signed)
 	}
 	mustRun(t, "vitrine-server", "release", "verify", folder, "--key", public)
-	v := superviseViewer(t, state, s.token(t), addr, "keys = ["+strconv.Quote(public)+"]\ntrial_seconds = 1\nlimit_seconds = 10\n")
+	v := superviseViewer(t, state, s.token(t), addr, "[update]\nkeys = ["+strconv.Quote(public)+"]\ntrial_seconds = 1\nlimit_seconds = 10\n")
 	d := digest.Of(read(t, filepath.Join(folder, release.DocumentFile)))
 	before, _ := v.status()
 
@@ -419,7 +434,7 @@ func TestUpdateThatIsNeverWell(t *testing.T) {
 	s := newSite(t)
 	server, addr := s.serve(t, "127.0.0.1:0")
 	vendor := newReleaser(t)
-	v := superviseViewer(t, t.TempDir(), s.token(t), addr, fmt.Sprintf("keys = [%q]\ntrial_seconds = 3\nlimit_seconds = 6\n", vendor.public))
+	v := superviseViewer(t, t.TempDir(), s.token(t), addr, fmt.Sprintf("[update]\nkeys = [%q]\ntrial_seconds = 3\nlimit_seconds = 6\n", vendor.public))
 	folder, d := vendor.sign(t, "2.0", read(t, next(t)))
 	s.publish(t, folder)
 	v.await("on trial", func(st agent.Status) bool { return st.Version == "2.0" && playing(st) })
@@ -433,7 +448,7 @@ func TestUpdateThatIsNeverWell(t *testing.T) {
 
 // The viewer is killed at any moment of an update: it always comes back playing, with one of the two.
 func TestUpdateKilled(t *testing.T) {
-	kills := 12
+	kills := 6
 	if n, err := strconv.Atoi(os.Getenv("VITRINE_KILLS")); err == nil {
 		kills = n
 	}
@@ -463,4 +478,43 @@ func TestUpdateKilled(t *testing.T) {
 		}
 	}
 	t.Log(ends)
+}
+
+// With a browser of its own, a release is kept once its page shows what it should, and isn't kept if the browser doesn't come up with it.
+func TestUpdateChromium(t *testing.T) {
+	wrapper, flag := filepath.Join(openDir(t), "chromium"), filepath.Join(openDir(t), "broken")
+	script := fmt.Sprintf("#!/bin/sh\n[ -e %s ] && exit 1\nexec %s \"$@\"\n", flag, chromiumOf(t))
+	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CHROMIUM", wrapper)
+	s := newSite(t)
+	_, addr := s.serve(t, "127.0.0.1:0")
+	vendor := newReleaser(t)
+	settings := string(read(t, kioskConfig(t))) + fmt.Sprintf("\n[update]\nkeys = [%q]\ntrial_seconds = 3\nlimit_seconds = 15\n", vendor.public)
+	v := superviseViewer(t, openDir(t), s.token(t), addr, settings)
+	v.await("shown by its browser", browserRuns)
+	program := read(t, next(t))
+	folder, d := vendor.sign(t, "2.0", program)
+	s.publish(t, folder)
+	var dark time.Time
+	v.await("dark", func(st agent.Status) bool { dark = time.Now(); return !browserRuns(st) })
+	v.await("shown by the release", func(st agent.Status) bool { return browserRuns(st) && st.Version == "2.0" })
+	t.Logf("the screen was dark for %v", time.Since(dark).Round(100*time.Millisecond))
+	v.update(d, protocol.UpdateKept)
+
+	if err := os.WriteFile(flag, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	folder, d = vendor.sign(t, "2.1", append(program, "2.1"...), later)
+	s.publish(t, folder)
+	if st := v.update(d, protocol.UpdateFailed); !strings.Contains(st.Update.Error, "chromium has ended") {
+		t.Errorf("it has failed: %+v", st.Update)
+	}
+	if err := os.Remove(flag); err != nil {
+		t.Fatal(err)
+	}
+	v.await("shown again", func(st agent.Status) bool {
+		return browserRuns(st) && st.Version == "2.0" && st.Update.State == protocol.UpdateFailed
+	})
 }

@@ -68,14 +68,23 @@ func (u update) check() (c Update, err error) {
 	return c, nil
 }
 
-// StateIn is the state folder that a file names, read as leniently as can be: also by a program that doesn't know all of the file's settings.
-func StateIn(data []byte) string {
+// Early is what of a file is needed before it is known which version of the program runs, read as leniently as can be: this one may not know all of the
+// file's settings. It gives the state folder and the keys whose releases are believed, if they are there.
+func Early(data []byte) (state string, keys []ed25519.PublicKey) {
 	var f struct {
-		State string `toml:"state"`
+		State  string `toml:"state"`
+		Update struct {
+			Keys []string `toml:"keys"`
+		} `toml:"update"`
 	}
 	text, err := Text(data)
 	if err != nil || toml.Unmarshal(text, &f) != nil {
-		return ""
+		return "", nil
 	}
-	return f.State
+	for _, key := range f.Update.Keys {
+		if k, err := release.ParseKey(key); err == nil {
+			keys = append(keys, k)
+		}
+	}
+	return f.State, keys
 }

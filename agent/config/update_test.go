@@ -43,3 +43,17 @@ func TestUpdate(t *testing.T) {
 		t.Error("a stick says whose releases are believed")
 	}
 }
+
+// What is needed before it is known which version of the program runs is read from a file of any version.
+func TestEarly(t *testing.T) {
+	zeros := strings.Repeat("A", 43)
+	state, keys := config.Early([]byte("of_a_later_version = 1\nstate = \"/data\"\n[update]\nkeys = [\"x\", \"" + zeros + "\"]\nlater = true\n"))
+	if state != "/data" || len(keys) != 1 {
+		t.Errorf("%q, %v", state, keys)
+	}
+	for _, bad := range []string{"", "state = ", "state = 5\n", "\xff\xfe"} {
+		if state, keys := config.Early([]byte(bad)); state != "" || keys != nil {
+			t.Errorf("%q: %q, %v", bad, state, keys)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"vitrine/agent/protocol"
 )
 
-// lookAtUpdate is how often is looked whether viewers on trial have fallen silent.
+// lookAtUpdate is how often is looked whether viewers on trial have fallen silent, and whether the folder has another release.
 const lookAtUpdate = time.Minute
 
 // A handout is the release that the running server hands out. It is safe for concurrent use.
@@ -93,6 +93,7 @@ func (s *Server) watchUpdate(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		s.followUpdate()
 		u := s.handout.now()
 		if u == nil || u.ended() != "" {
 			continue
@@ -110,6 +111,18 @@ func (s *Server) watchUpdate(ctx context.Context) error {
 		if err != nil {
 			s.log.Error("That an update is halted can't be kept", "err", err)
 		}
+	}
+}
+
+// followUpdate takes what has changed in the site's folder by itself: on a backup server that is a copy.
+func (s *Server) followUpdate() {
+	before := s.handout.now()
+	if err := s.loadUpdate(); err != nil {
+		s.log.Error("Which release is handed out can't be read; the one before stays", "err", err)
+		return
+	}
+	if now := s.handout.now(); now != nil && (before == nil || before.Serial != now.Serial) {
+		s.sendAll()
 	}
 }
 

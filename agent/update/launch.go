@@ -1,15 +1,20 @@
 package update
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"vitrine/content/digest"
+	"vitrine/content/release"
 )
 
 // A Choice is what runs in place of the installed program.
@@ -21,12 +26,13 @@ type Choice struct {
 	Trial bool
 }
 
-// Choose says what runs in place of the installed program; ok is false if that runs itself. With mayTry a release may be tried: there is somebody who starts
+// Choose says what runs in place of the installed program, of what one of the keys has signed; ok is false if that runs itself. With mayTry a release may be tried: there is somebody who starts
 // this program again however it ends. boot differs between runs of the machine. problem is what is to be told of it; there can be one with any choice.
-func (f *Folder) Choose(base Base, boot string, mayTry bool) (c Choice, ok bool, problem error) {
+func (f *Folder) Choose(base Base, keys []ed25519.PublicKey, boot string, mayTry bool) (c Choice, ok bool, problem error) {
 	if reflect.DeepEqual(f.Record, Record{}) {
 		return Choice{}, false, nil // there is no folder, and need be none
 	}
+	f.keys = keys
 	if mayTry {
 		problem = f.try(base, boot)
 		if t := f.Record.Trial; problem == nil && t != nil && t.Ready && !f.unfit[t.Digest] {
@@ -66,7 +72,7 @@ func (f *Folder) try(base Base, boot string) error {
 	case isDamage(bad):
 		next.drop(t.Digest)
 	case bad != nil:
-		return fmt.Errorf("release %s: %w", t.Version, bad) // the disk may do better the next time
+		next.fail("it can't be run: " + bad.Error())
 	default:
 		next.begin(boot)
 	}
@@ -88,22 +94,55 @@ func (f *Folder) Reject(c Choice, why error) error {
 	return f.change(func(r *Record) { r.fail("it can't be run: " + why.Error()) })
 }
 
-// errDamaged is that a program on disk isn't what it was.
-var errDamaged = errors.New("its program is damaged on disk")
+// errDamaged is that a release on disk isn't what it was.
+var errDamaged = errors.New("it is damaged on disk")
 
 // isDamage tells damage from a disk that fails at the moment.
 func isDamage(err error) bool {
 	return errors.Is(err, errDamaged) || errors.Is(err, os.ErrNotExist)
 }
 
-// verify reads a program again: what a power cut or a worn card has left isn't run.
+// verify reads a release again: neither is run what a power cut or a worn card has left, nor what isn't signed. The browser may be the same user's as the
+// agent, and somebody who has got into it must not stay there.
 func (f *Folder) verify(r Release) error {
+	document, err := f.small(r, release.DocumentFile)
+	if err != nil {
+		return err
+	}
+	signature, err := f.small(r, release.SignatureFile)
+	if err != nil {
+		return err
+	}
+	if digest.Of(document) != r.Digest {
+		return fmt.Errorf("%w: its document has changed", errDamaged)
+	}
+	if err := release.Verify(f.keys, document, strings.TrimSpace(string(signature))); err != nil {
+		return err
+	}
+	signed, err := release.Parse(document)
+	if err != nil {
+		return err
+	}
+	has := slices.ContainsFunc(signed.Programs, func(p release.Program) bool { return p.Digest == r.Program && p.Size == r.Size })
+	if !has || !signed.Made.Equal(r.Made) {
+		return errors.New("the record says something else of it than its document")
+	}
 	file, err := f.fs.OpenFile(f.Program(r), os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	return check(r, file)
+}
+
+// small reads a small file of a release.
+func (f *Folder) small(r Release, name string) ([]byte, error) {
+	file, err := f.fs.OpenFile(filepath.Join(f.release(r.Digest), name), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, release.MaxSize+1))
 }
 
 // check reads a program to its end, and compares it with what it should be.
@@ -114,7 +153,7 @@ func check(r Release, program io.Reader) error {
 		return err
 	}
 	if got := digest.Digest(h.Sum(nil)); n != r.Size || got != r.Program {
-		return fmt.Errorf("%w: %d of %d bytes, digest %s", errDamaged, n, r.Size, got.Short())
+		return fmt.Errorf("%w: its program has %d of %d bytes, and the digest %s", errDamaged, n, r.Size, got.Short())
 	}
 	return nil
 }

@@ -6,6 +6,7 @@
 package update
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +55,8 @@ type Folder struct {
 	Record Record
 	// unfit are the releases that this run has found not to run.
 	unfit map[digest.Digest]bool
+	// keys are whose releases are run.
+	keys []ed25519.PublicKey
 }
 
 // Open reads the record of a state folder. A folder that isn't there has an empty one. One that can't be read is set aside, with a word in damage: the

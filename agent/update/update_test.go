@@ -2,15 +2,19 @@ package update_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"vitrine/agent/update"
 	"vitrine/content/digest"
+	"vitrine/content/release"
+	"vitrine/platform/atomicfile"
 	"vitrine/platform/disk"
 	"vitrine/platform/disk/disktest"
 )
@@ -22,11 +26,37 @@ var (
 	base = update.Base{Version: "1.0", Built: day}
 )
 
-// made is a release of the n-th day after the base's.
-func made(n int) (r update.Release, program []byte) {
-	program = bytes.Repeat([]byte{byte(n)}, 1000+n)
-	version := fmt.Sprintf("1.%d", n)
-	return update.Release{Digest: digest.Of([]byte(version)), Version: version, Made: day.AddDate(0, 0, n), Program: digest.Of(program), Size: int64(len(program))}, program
+// The vendor's key.
+var (
+	secret = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+	keys   = []ed25519.PublicKey{secret.Public().(ed25519.PublicKey)}
+)
+
+// A signed release is one as it comes.
+type signed struct {
+	update.Release
+	document  []byte
+	signature string
+	program   []byte
+}
+
+// made is the release of the n-th day after the base's.
+func made(n int) signed {
+	s := signed{program: bytes.Repeat([]byte{byte(n)}, 1000+n)}
+	s.Version, s.Made, s.Program, s.Size = fmt.Sprintf("1.%d", n), day.AddDate(0, 0, n), digest.Of(s.program), int64(len(s.program))
+	document, err := release.Marshal(&release.Release{Format: 1, Version: s.Version, Made: s.Made, Expires: s.Made.AddDate(1, 0, 0), Programs: []release.Program{
+		{Platform: release.Platform{OS: "linux", Arch: "amd64"}, File: "vitrine", Size: s.Size, Digest: s.Program},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	s.document, s.signature, s.Digest = document, release.Sign(secret, document), digest.Of(document)
+	return s
+}
+
+// on installs it.
+func (s signed) on(f *update.Folder) error {
+	return f.Install(s.Release, s.document, s.signature, bytes.NewReader(s.program))
 }
 
 // A player is a disk with a state folder, and the run of the machine that it is in.
@@ -60,7 +90,7 @@ func (p *player) open() *update.Folder {
 func (p *player) start(installed update.Base) (*update.Folder, string) {
 	p.Helper()
 	f := p.open()
-	c, ok, problem := f.Choose(installed, fmt.Sprint(p.boot), true)
+	c, ok, problem := f.Choose(installed, keys, fmt.Sprint(p.boot), true)
 	if problem != nil {
 		p.Log(problem)
 	}
@@ -76,10 +106,7 @@ func (p *player) start(installed update.Base) (*update.Folder, string) {
 func (p *player) install(n int) *update.Folder {
 	p.Helper()
 	f := p.open()
-	r, program := made(n)
-	if err := f.Install(r, []byte("document"), "signature", bytes.NewReader(program)); err != nil {
-		p.Fatal(err)
-	}
+	p.must(made(n).on(f))
 	p.must(f.Ready(true))
 	return f
 }
@@ -121,6 +148,33 @@ func TestLives(t *testing.T) {
 			p.runs(base, "1.1")
 			p.boot++
 			p.runs(base, "1.1")
+			p.disk.FailAt(0, "")
+			p.boot++
+			if p.runs(base, "1.1"); p.disk.Steps() > 0 {
+				p.Error("an ordinary start writes to the disk")
+			}
+		},
+		"of keys that aren't believed any more": func(p *player) {
+			p.keep(1)
+			p.install(2)
+			f := p.open()
+			if c, ok, problem := f.Choose(base, nil, "1", true); ok || !errors.Is(problem, release.ErrNoKey) {
+				p.Errorf("%+v, %v", c, problem)
+			}
+			p.runs(base, "1.1") // the one on trial has lost its chance
+		},
+		"changed by somebody who can write there": func(p *player) {
+			p.keep(1)
+			r := made(1)
+			evil := []byte("evil")
+			r.Program, r.Size = digest.Of(evil), int64(len(evil))
+			file, err := p.disk.OpenFile(p.open().Program(r.Release), os.O_WRONLY|os.O_TRUNC, 0)
+			p.must(err)
+			_, err = file.Write(evil)
+			p.must(err)
+			p.must(file.Close())
+			p.must(atomicfile.WriteJSONOn(p.disk, state+"/releases/releases.json", update.Record{Confirmed: &r.Release}, 0o644))
+			p.runs(base, "1.0")
 		},
 		"one that ends at once": func(p *player) {
 			p.keep(1)
@@ -134,7 +188,7 @@ func TestLives(t *testing.T) {
 			if again, _ := p.open().Told(); len(again) > 0 {
 				p.Errorf("told twice: %v", again)
 			}
-			r, _ := made(2)
+			r := made(2).Release
 			if err := f.Record.Refuses(r, day); err == nil || !strings.Contains(err.Error(), "crashed") {
 				p.Errorf("it may be tried again: %v", err)
 			}
@@ -181,9 +235,9 @@ func TestLives(t *testing.T) {
 			p.keep(1)
 			p.install(2)
 			f := p.open()
-			c, _, _ := f.Choose(base, "1", true)
+			c, _, _ := f.Choose(base, keys, "1", true)
 			p.must(f.Reject(c, errors.New("exec format error")))
-			if c, ok, _ := f.Choose(base, "1", true); !ok || c.Version != "1.1" {
+			if c, ok, _ := f.Choose(base, keys, "1", true); !ok || c.Version != "1.1" {
 				p.Errorf("%+v, %v", c, ok)
 			}
 		},
@@ -199,13 +253,13 @@ func TestLives(t *testing.T) {
 		"damaged on disk": func(p *player) {
 			p.keep(1)
 			p.keep(2)
-			r, program := made(2)
-			p.damage(p.open().Program(r))
+			r := made(2)
+			p.damage(p.open().Program(r.Release))
 			f := p.runs(base, "1.1")
-			if err := f.Record.Refuses(r, day.AddDate(0, 0, 1)); err != nil {
+			if err := f.Record.Refuses(r.Release, day.AddDate(0, 0, 1)); err != nil {
 				p.Errorf("it can't be had again: %v", err)
 			}
-			p.must(f.Install(r, nil, "", bytes.NewReader(program)))
+			p.must(r.on(f))
 			p.runs(base, "1.1") // it waits for a good moment
 			f = p.open()
 			p.must(f.Ready(true))
@@ -213,13 +267,13 @@ func TestLives(t *testing.T) {
 		},
 		"gone from disk": func(p *player) {
 			p.keep(1)
-			r, _ := made(1)
+			r := made(1).Release
 			p.must(p.disk.Remove(p.open().Program(r)))
 			p.runs(base, "1.0")
 		},
 		"truncated in a trial": func(p *player) {
 			f := p.install(1)
-			r, _ := made(1)
+			r := made(1).Release
 			file, err := p.disk.OpenFile(f.Program(r), 2, 0)
 			p.must(err)
 			p.must(file.Truncate(100))
@@ -228,7 +282,7 @@ func TestLives(t *testing.T) {
 		},
 		"nobody starts it again": func(p *player) {
 			p.install(1)
-			if c, ok, err := p.open().Choose(base, "1", false); ok || err != nil {
+			if c, ok, err := p.open().Choose(base, keys, "1", false); ok || err != nil {
 				p.Errorf("%+v, %v", c, err)
 			}
 		},
@@ -267,13 +321,13 @@ func TestRefuses(t *testing.T) {
 	p.keep(5)
 	f := p.open()
 	for n, want := range map[int]bool{4: false, 5: false, 6: true} {
-		r, _ := made(n)
+		r := made(n).Release
 		if err := f.Record.Refuses(r, day.AddDate(0, 0, 5)); (err == nil) != want {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
 	// What has run once doesn't come back, though the program that runs now is older: the package was installed again, and is an older one.
-	r, _ := made(4)
+	r := made(4).Release
 	if err := f.Record.Refuses(r, day); !errors.Is(err, update.ErrOlder) {
 		t.Errorf("an old release is taken: %v", err)
 	}
@@ -284,8 +338,9 @@ func TestInstallChecks(t *testing.T) {
 	for name, program := range map[string]string{"cut off": "short", "too long": strings.Repeat("x", 2000), "others": strings.Repeat("x", 1001)} {
 		p := newPlayer(t)
 		f := p.open()
-		r, _ := made(1)
-		if err := f.Install(r, nil, "", strings.NewReader(program)); err == nil || f.Record.Trial != nil {
+		r := made(1)
+		r.program = []byte(program)
+		if err := r.on(f); err == nil || f.Record.Trial != nil {
 			t.Errorf("%s: %v, %+v", name, err, f.Record)
 		}
 		if entries, _ := p.disk.ReadDir(state + "/releases"); len(entries) > 0 {
@@ -302,7 +357,7 @@ func TestRecordThatCantBeRead(t *testing.T) {
 	if damage == nil || !strings.Contains(damage.Error(), "set aside") {
 		t.Error(damage)
 	}
-	if _, ok, _ := f.Choose(base, "1", true); ok {
+	if _, ok, _ := f.Choose(base, keys, "1", true); ok {
 		t.Error("something runs")
 	}
 	p.install(2)
@@ -350,8 +405,7 @@ func change(d disk.FS, boot string) (confirmed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r, program := made(2)
-	if err := f.Install(r, []byte("document"), "signature", bytes.NewReader(program)); err != nil {
+	if err := made(2).on(f); err != nil {
 		return false, err
 	}
 	if err := f.Ready(true); err != nil {
@@ -360,7 +414,7 @@ func change(d disk.FS, boot string) (confirmed bool, err error) {
 	if f, err = update.Open(d, state); err != nil {
 		return false, err
 	}
-	if c, ok, problem := f.Choose(base, boot, true); !ok || c.Version != "1.2" {
+	if c, ok, problem := f.Choose(base, keys, boot, true); !ok || c.Version != "1.2" {
 		return false, errors.Join(problem, errors.New("it isn't tried"))
 	}
 	if err := f.Confirm(); err != nil {
@@ -415,7 +469,7 @@ func TestChosenIsWhole(t *testing.T) {
 	p := newPlayer(t)
 	p.install(1)
 	f := p.open()
-	c, ok, problem := f.Choose(base, "1", true)
+	c, ok, problem := f.Choose(base, keys, "1", true)
 	if !ok || problem != nil {
 		t.Fatal(problem)
 	}

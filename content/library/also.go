@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"vitrine/content/digest"
@@ -67,7 +68,7 @@ func (l *Library) fetchAlso(ctx context.Context, synced Ref) error {
 	if ctx.Err() != nil {
 		return errSuperseded
 	}
-	if l.config.Also != nil {
+	if _, closed := errors.AsType[*closedError](err); !closed && l.config.Also != nil {
 		l.config.Also(err)
 	}
 	return err

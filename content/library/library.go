@@ -64,7 +64,8 @@ type Config struct {
 	Progress func(Progress)
 	// Fault is told what keeps the wanted generation away, and nil once nothing does.
 	Fault func(error)
-	// Also is told how each try to have what is wanted beside the programme has ended: nil means that all of it is here. Nil if nothing is.
+	// Also is told how each try to have what is wanted beside the programme has ended: nil means that all of it is here. Of waits for the hours in which downloads
+	// are allowed nothing is said. Nil if nothing is wanted.
 	Also func(error)
 	// Damaged is told of each file on disk whose bytes have changed.
 	Damaged func(digest.Digest)

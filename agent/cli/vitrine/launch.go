@@ -15,16 +15,23 @@ import (
 	"vitrine/platform/service"
 )
 
-// stateFolder is where the state is. It must be found by settings, too, that only another version of the program can read.
-func (o runOptions) stateFolder() string {
+// early is where the state is, and whose releases are believed; see config.Early.
+func (o runOptions) early(env cli.Env) (state string, keys []ed25519.PublicKey) {
 	data, _, _ := readFile(o.config) // whoever runs with it says what is wrong with it
-	return first(o.state, config.StateIn(data), defaultState())
+	state, keys = config.Early(data)
+	if len(keys) == 0 {
+		if key, err := builtInKey(env.ReleaseKey); err == nil && key != nil {
+			keys = append(keys, key)
+		}
+	}
+	return first(o.state, state, defaultState()), keys
 }
 
 // launch runs a release of the viewer from the state folder in place of this program, if one is to run. It returns if this program is, whatever is wrong
 // there. A release itself launches nothing: the installed program has chosen it.
 func (o runOptions) launch(env cli.Env, log *slog.Logger) {
-	folder, damage := update.Open(disk.OS{}, o.stateFolder())
+	state, keys := o.early(env)
+	folder, damage := update.Open(disk.OS{}, state)
 	if damage != nil {
 		log.Error("The record of releases can't be used", "err", damage)
 	}
@@ -32,7 +39,7 @@ func (o runOptions) launch(env cli.Env, log *slog.Logger) {
 		return
 	}
 	for {
-		c, ok, problem := folder.Choose(update.Base{Version: env.Version, Built: env.Build}, device.Boot(), service.Restarts())
+		c, ok, problem := folder.Choose(update.Base{Version: env.Version, Built: env.Build}, keys, device.Boot(), service.Restarts())
 		if problem != nil {
 			log.Error("There is something wrong with the releases on disk", "err", problem)
 		}
@@ -64,5 +71,6 @@ func ownPath() string {
 
 // runningRelease says which release runs in place of this program; empty if none does.
 func runningRelease(env cli.Env) string {
-	return update.Look(disk.OS{}, runOptions{}.stateFolder()).Runs(env.Build)
+	state, _ := runOptions{}.early(env)
+	return update.Look(disk.OS{}, state).Runs(env.Build)
 }
