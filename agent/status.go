@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -153,8 +154,13 @@ func (a *Agent) links() []protocol.Link {
 	}
 	var links []protocol.Link
 	for _, i := range interfaces {
-		if i.Up && !i.Loopback && len(i.MAC) > 0 && len(i.Addrs) > 0 && len(links) < maxLinks {
-			links = append(links, protocol.Link{Name: i.Name, MAC: i.MAC.String(), Networks: i.Addrs})
+		if !i.Up || i.Loopback || len(i.MAC) == 0 || len(i.Addrs) == 0 {
+			continue
+		}
+		for _, mac := range []net.HardwareAddr{i.MAC, i.Permanent} { // asleep it has the one, switched off the other
+			if len(mac) > 0 && len(links) < maxLinks {
+				links = append(links, protocol.Link{Name: i.Name, MAC: mac.String(), Networks: i.Addrs})
+			}
 		}
 	}
 	return links

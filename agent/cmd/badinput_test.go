@@ -111,6 +111,8 @@ func TestMistakesChangeNothing(t *testing.T) {
 		"unknown option":            {"vitrine", []string{"run", "--colour"}, 2, []string{"colour", "--help"}},
 		"unknown command":           {"vitrine", []string{"paly"}, 2, []string{"paly", "--help"}},
 		"no command":                {"vitrine", nil, 2, []string{"discover", "status"}},
+		"screenshot of no viewer":   {"vitrine", []string{"screenshot", "--page", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "vitrine run"}},
+		"screenshot of two":         {"vitrine", []string{"screenshot", "--page", "127.0.0.1:1", "--state", fresh}, 2, []string{"--page", "--state"}},
 		"no viewer runs":            {"vitrine", []string{"status", "--page", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "vitrine run"}},
 		"status of something else":  {"vitrine", []string{"status", "--page", addr}, 1, []string{addr}},
 		"no NTP server":             {"vitrine", []string{"time", "--samples", "1", "--server", "127.0.0.1:1"}, 1, []string{"127.0.0.1:1"}},

@@ -4,6 +4,7 @@
 package network
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 )
@@ -14,6 +15,9 @@ type Interface struct {
 	Index int
 	// MAC is nil for interfaces that have none.
 	MAC net.HardwareAddr
+	// Permanent is the one that the card was made with, if it has another one now, as wireless cards do that hide theirs; nil if it hasn't, or that isn't known.
+	// A machine that is switched off is woken by it.
+	Permanent net.HardwareAddr
 	// Addrs are its addresses, with the length of their network's prefix.
 	Addrs []netip.Prefix
 	Up    bool
@@ -30,14 +34,18 @@ func Interfaces() ([]Interface, error) {
 	if err != nil {
 		return nil, err
 	}
+	permanent := permanentAddresses()
 	var list []Interface
 	for _, i := range all {
+		if bytes.Equal(permanent[i.Index], i.HardwareAddr) {
+			delete(permanent, i.Index)
+		}
 		addrs, err := i.Addrs()
 		if err != nil {
 			continue
 		}
 		list = append(list, Interface{
-			Name: i.Name, Index: i.Index, MAC: i.HardwareAddr, Addrs: prefixes(addrs),
+			Name: i.Name, Index: i.Index, MAC: i.HardwareAddr, Permanent: permanent[i.Index], Addrs: prefixes(addrs),
 			Up:        i.Flags&net.FlagUp != 0,
 			Running:   i.Flags&net.FlagRunning != 0,
 			Loopback:  i.Flags&net.FlagLoopback != 0,

@@ -197,8 +197,10 @@ func (l *Listener) lookAtOwn() []network.Interface {
 	}
 	own := []net.HardwareAddr{}
 	for _, i := range interfaces {
-		if isMachine(i.MAC) {
-			own = append(own, i.MAC)
+		for _, mac := range []net.HardwareAddr{i.MAC, i.Permanent} {
+			if isMachine(mac) {
+				own = append(own, mac)
+			}
 		}
 	}
 	l.mu.Lock()

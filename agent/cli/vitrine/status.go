@@ -38,23 +38,34 @@ func status(ctx context.Context, env cli.Env, args []string) error {
 	if _, err := flags.Parse(args, 0, 0); err != nil {
 		return err
 	}
-	data, err := fetchStatus(ctx, *page)
+	if *asJSON {
+		data, err := fetchStatus(ctx, *page)
+		if err == nil {
+			_, err = env.Stdout.Write(data)
+		}
+		return err
+	}
+	s, err := readStatus(ctx, *page)
 	if err != nil {
 		return err
-	}
-	if *asJSON {
-		_, err := env.Stdout.Write(data)
-		return err
-	}
-	var s agent.Status
-	if err := json.Unmarshal(data, &s); err != nil {
-		return fmt.Errorf("%s: what answers there is not a viewer: %w", *page, err)
 	}
 	writeStatus(env.Stdout, s)
 	return nil
 }
 
-// fetchStatus asks the agent on its loopback address.
+// readStatus asks the agent on its loopback address.
+func readStatus(ctx context.Context, page string) (s agent.Status, err error) {
+	data, err := fetchStatus(ctx, page)
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("%s: what answers there is not a viewer: %w", page, err)
+	}
+	return s, nil
+}
+
+// fetchStatus is readStatus as it came.
 func fetchStatus(ctx context.Context, page string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
