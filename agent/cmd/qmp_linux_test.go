@@ -102,7 +102,7 @@ func stickOf(name, file string) []string {
 // picture is what is on the screen.
 func (m *monitor) picture() image.Image {
 	m.t.Helper()
-	path := filepath.Join(m.t.TempDir(), "screen.png")
+	path := m.path + ".png"
 	m.tell("screendump", map[string]any{"filename": path, "format": "png"})
 	f, err := os.Open(path)
 	if err != nil {
@@ -119,8 +119,10 @@ func (m *monitor) picture() image.Image {
 // await waits until the screen is as wanted.
 func (m *monitor) await(what string, patience time.Duration, ok func(image.Image) bool) {
 	m.t.Helper()
+	look := time.NewTicker(time.Second) // QEMU does nothing else while it makes a picture
+	defer look.Stop()
 	var got image.Image
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-look.C {
 		if got = m.picture(); ok(got) {
 			return
 		}
