@@ -4,7 +4,6 @@
 //	bill MODULES GOROOT VERSION SECONDS FOLDER PROGRAM…
 //
 // MODULES is Go's cache of modules. FOLDER gets bom.json, and for each program's name NOTICES-NAME; a PROGRAM is such as dist/linux-amd64/vitrine.
-// It is run in the folder of the project.
 package main
 
 import (
@@ -46,13 +45,9 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	ours, err := os.ReadFile("LICENSE")
-	if err != nil {
-		return err
-	}
 	files := map[string]string{"bom.json": string(bom)}
 	for _, p := range programs {
-		files["NOTICES-"+p.name()] = notices(p.name(), string(ours), programs)
+		files["NOTICES-"+p.name()] = notices(p.name(), programs)
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {

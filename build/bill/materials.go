@@ -84,25 +84,29 @@ func licenses(ids ...string) []license {
 	return slices.DeleteFunc(list, func(l license) bool { return l.License.ID == "" })
 }
 
-// notices are the licences of all that is in a program, on any platform.
-func notices(name, ours string, programs []program) string {
+// notices are the licences of all that is in a program, on any platform. Apache's, which is our own, goes along by itself.
+func notices(name string, programs []program) string {
 	programs = slices.DeleteFunc(slices.Clone(programs), func(p program) bool { return p.name() != name })
 	var b strings.Builder
-	fmt.Fprintf(&b, `%s is part of Vitrine. Copyright: the authors of Vitrine. Licence: Apache 2.0, which is below; on Debian systems it
-is also in /usr/share/common-licenses/Apache-2.0. What others have made, and is in it, comes after that, with their licences.
+	fmt.Fprintf(&b, `%s is part of Vitrine.
+Copyright: the authors of Vitrine.
+Licence: Apache 2.0. Its text is in the file LICENSE, and on Debian systems in /usr/share/common-licenses/Apache-2.0.
 
-%s
-`, name, strings.TrimSpace(ours))
-	seen := map[string]string{strings.TrimSpace(ours): "Vitrine"}
+What others have made, and is in it, has these licences.
+`, name)
+	seen := map[string]string{}
 	for _, m := range modulesOf(programs) {
 		fmt.Fprintf(&b, "\n%s\n%s %s: %s\n\n", strings.Repeat("=", 78), m.path, m.version, strings.Join(m.licences, ", "))
 		for _, text := range m.texts {
-			if where := seen[text]; where != "" {
+			switch where := seen[text]; {
+			case identify(text) == "Apache-2.0":
+				b.WriteString("The same text as that of Vitrine.\n")
+			case where != "":
 				fmt.Fprintf(&b, "The same text as that of %s.\n", where)
-				continue
+			default:
+				seen[text] = m.path
+				b.WriteString(text + "\n")
 			}
-			seen[text] = m.path
-			b.WriteString(text + "\n")
 		}
 	}
 	return b.String()
