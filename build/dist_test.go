@@ -20,18 +20,24 @@ func TestSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatalf("git ls-files: %v", err)
 	}
+	key := filepath.Join(t.TempDir(), "key.pem")
+	openssl(t, "genpkey", "-algorithm", "ed25519", "-out", key)
+	openssl(t, "pkey", "-in", key, "-pubout", "-out", key+".pub")
 	first := dist(t, string(names), filepath.Join(t.TempDir(), "a"), "umask 022", "TZ=UTC", "LANG=C")
 	second := []string{"TZ=Asia/Tokyo", "LANG=de_DE.UTF-8", "HOME=" + t.TempDir(), "GOMODCACHE=" + env(t, "GOMODCACHE"), "GOCACHE=" + env(t, "GOCACHE")}
 	if os.Getenv("VITRINE_COLD") != "" {
 		second = append(second, "GOCACHE="+t.TempDir())
 	}
-	again := dist(t, string(names), filepath.Join(t.TempDir(), "elsewhere", "b"), "umask 077", second...)
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere", "b")
+	again := dist(t, string(names), elsewhere, "umask 077", append(second, "SIGNING_KEY="+key)...)
 	if first != again {
 		t.Errorf("first\n%sand then\n%s", first, again)
 	}
 	if n := strings.Count(first, "\n"); n != 8 { // two programs in three formats, an archive, the bill of materials
 		t.Errorf("%d files were made:\n%s", n, first)
 	}
+	sums := filepath.Join(elsewhere, "dist", "SHA256SUMS")
+	openssl(t, "pkeyutl", "-verify", "-pubin", "-inkey", key+".pub", "-rawin", "-in", sums, "-sigfile", sums+".sig")
 }
 
 // dist copies the source into a folder, makes there what is released for this machine, and gives the checksums.
@@ -52,6 +58,19 @@ func dist(t *testing.T, names, folder, prepare string, environment ...string) st
 		t.Fatal(err)
 	}
 	return string(sums)
+}
+
+func openssl(t *testing.T, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("openssl is missing (Debian package openssl)")
+		}
+		t.Skip("openssl is missing (Debian package openssl)")
+	}
+	if out, err := exec.Command("openssl", args...).CombinedOutput(); err != nil {
+		t.Fatalf("openssl %s: %v\n%s", args[0], err, out)
+	}
 }
 
 func env(t *testing.T, name string) string {

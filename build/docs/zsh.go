@@ -16,7 +16,7 @@ func zsh(list []page) string {
 			for _, c := range p.command.Commands {
 				does = append(does, quoted(strings.ReplaceAll(c.Name, ":", `\:`)+":"+c.Summary))
 			}
-			does = []string{"commands=(" + strings.Join(does, " ") + "); _describe command commands"}
+			does = []string{"names=(" + strings.Join(does, " ") + "); _describe command names"}
 		default:
 			for _, o := range p.options {
 				does = append(does, quoted("*--"+o.name+"["+brackets(o.usage)+"]"+value(o.kind)))
@@ -31,7 +31,7 @@ func zsh(list []page) string {
 	return fmt.Sprintf(`#compdef %[1]s
 # Completion of %[1]s for zsh, made from its --help.
 local at=%[1]s n=1 i
-local -a commands
+local -a names
 for ((i = 2; i < CURRENT; i++)); do
 	case "$at $words[i]" in
 	%[2]s) at+=" $words[i]"; n=$i ;;
