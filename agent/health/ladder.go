@@ -40,6 +40,8 @@ const (
 	// remembered is for how long a step that didn't help is the reason for a harder one.
 	remembered = 20 * time.Minute
 	day        = 24 * time.Hour
+	// mostPatience is how many times the usual wait for a page may become.
+	mostPatience = 4
 )
 
 // A Taken is a step that was taken.
@@ -113,6 +115,18 @@ func next(kind Kind, ours bool, taken []Taken, now time.Time, settle time.Durati
 		}
 	}
 	return 0, err
+}
+
+// patience is for how long a page may be missing: longer after each step that didn't help. A machine on which a browser takes two minutes to start, with a slow
+// card or in a virtual machine, would otherwise never have one for all the help.
+func patience(gone time.Duration, taken []Taken, now time.Time) time.Duration {
+	longer := gone
+	for _, t := range taken {
+		if since := now.Sub(t.At); since >= 0 && since < remembered {
+			longer += gone
+		}
+	}
+	return min(longer, mostPatience*gone)
 }
 
 func count(taken []Taken, s Step) (n int) {

@@ -97,6 +97,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 func (m *Monitor) look(ctx context.Context) {
 	o := m.config.Observe()
 	o.Now = time.Now()
+	m.judge.Gone = patience(m.config.Limits.Gone, m.taken, o.Wall)
 	v := m.judge.Look(o)
 	if v.Kind == Right || m.condemned {
 		if v.Kind == Right && m.ill && m.settled(o) {

@@ -95,6 +95,27 @@ func textOf(steps []Step) (list []string) {
 	return list
 }
 
+// On a machine where a browser takes longer to start than it usually may, it is started again, and then has the time.
+func TestMonitorHasPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{cure: steps, file: filepath.Join(t.TempDir(), "health.json")}
+		started, steps := time.Now(), 0
+		w.screen = func() Observation {
+			if len(w.did) > steps {
+				started, steps = time.Now(), len(w.did)
+			}
+			if time.Since(started) < 150*time.Second {
+				return w.black()
+			}
+			return Observation{Ours: true, Starts: 1, Page: &Page{Opened: began, Heard: time.Now()}}
+		}
+		w.run(t, 30*time.Minute)
+		if got := fmt.Sprint(textOf(w.did)); got != "[browser]" {
+			t.Errorf("did %s", got)
+		}
+	})
+}
+
 // A screen that nothing helps gets its steps, and no more of them, however often the agent starts.
 func TestMonitorIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
