@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,8 @@ type viewer struct {
 	*session.Session
 	desired chan protocol.Desired
 	states  chan protocol.SessionStatus
+	// says is what it reports; nil for next to nothing.
+	says atomic.Pointer[protocol.Reported]
 }
 
 // connect runs a session for an identity.
@@ -124,7 +127,12 @@ func connectOn(t *testing.T, machine string, id *identity.Identity, addr string,
 		Servers:  func() []session.Candidate { return []session.Candidate{{Addr: addr}} },
 		Place:    func() session.Place { return session.Place{} },
 		Discover: func(ctx context.Context, _ func(session.Candidate)) error { return nil },
-		Report:   func() protocol.Reported { return protocol.Reported{Name: "x"} },
+		Report: func() protocol.Reported {
+			if r := v.says.Load(); r != nil {
+				return *r
+			}
+			return protocol.Reported{Name: "x"}
+		},
 		Desired:  func(d protocol.Desired) { v.desired <- d },
 		Commands: commands,
 
