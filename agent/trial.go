@@ -32,8 +32,11 @@ func (u *updates) prove(ctx context.Context) bool {
 	defer ticker.Stop()
 	for {
 		proved, failed := proof.Look(time.Now(), u.ailment())
-		if proved && u.keepRelease() {
-			return true
+		if proved && !time.Now().Before(u.again) {
+			if u.keepRelease() {
+				return true
+			}
+			u.again = time.Now().Add(u.retry.Next())
 		}
 		if failed != "" {
 			u.failTrial(failed)

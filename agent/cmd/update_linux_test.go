@@ -109,8 +109,9 @@ func (v releaser) install(t testing.TB, to *update.Folder, version string, progr
 
 // A supervised viewer is started again whenever it ends, as by systemd, and ended if it isn't ready in time.
 type supervised struct {
-	t    testing.TB
-	page string
+	t testing.TB
+	// installed is the path of the installed program.
+	installed, page string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -121,8 +122,13 @@ type supervised struct {
 // readyWithin is how long it may take to say that it is ready.
 const readyWithin = 4 * time.Second
 
-// superviseViewer starts one with settings.
+// superviseViewer starts the usual program with settings.
 func superviseViewer(t testing.TB, state, token, addr, settings string) *supervised {
+	t.Helper()
+	return superviseProgram(t, program("vitrine"), state, token, addr, settings)
+}
+
+func superviseProgram(t testing.TB, installed, state, token, addr, settings string) *supervised {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "vitrine.toml")
 	if err := os.WriteFile(file, []byte(settings), 0o644); err != nil {
@@ -132,7 +138,7 @@ func superviseViewer(t testing.TB, state, token, addr, settings string) *supervi
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &supervised{t: t, page: l.Addr().String()}
+	s := &supervised{t: t, installed: installed, page: l.Addr().String()}
 	l.Close()
 	socket := filepath.Join(shortDir(t), "notify")
 	ready, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -183,7 +189,7 @@ func (s *supervised) live(socket string, ready <-chan struct{}, args []string) b
 		s.mu.Unlock()
 		return false
 	}
-	cmd := exec.Command(program("vitrine"), args...)
+	cmd := exec.Command(s.installed, args...)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
 	cmd.Stderr = s
 	err := cmd.Start()
@@ -426,6 +432,20 @@ func TestBadUpdatesGo(t *testing.T) {
 	s.publish(t, folder)
 	if st := v.update(d, protocol.UpdateKept); st.Version != "2.0" {
 		t.Errorf("%s runs", st.Version)
+	}
+}
+
+// A release that is installed already, by package or image, is nothing to be done.
+func TestUpdateThatIsInstalled(t *testing.T) {
+	s := newSite(t)
+	_, addr := s.serve(t, "127.0.0.1:0")
+	vendor := newReleaser(t)
+	v := superviseProgram(t, next(t), t.TempDir(), s.token(t), addr, quick(vendor))
+	before, _ := v.status()
+	folder, d := vendor.sign(t, "2.0", read(t, next(t)))
+	s.publish(t, folder)
+	if st := v.update(d, protocol.UpdateKept); st.Update.Installed != "" || !st.Started.Equal(before.Started) || len(st.Faults) > 0 {
+		t.Errorf("%+v, since %v, faults %v", st.Update, st.Started, st.Faults)
 	}
 }
 
