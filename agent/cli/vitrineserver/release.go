@@ -166,6 +166,9 @@ const viewerPath = "vitrine/agent/cmd/vitrine"
 func findPrograms(folder string) ([]release.Program, error) {
 	var list []release.Program
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && path != folder && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir // what is on its way
+		}
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
