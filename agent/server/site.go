@@ -78,7 +78,7 @@ func OpenSite(dir, name string) (s *Site, created bool, err error) {
 			return nil, false, err
 		}
 	}
-	for _, sub := range []string{"", tokenDir, viewerDir, pairingDir} {
+	for _, sub := range []string{"", tokenDir, viewerDir, pairingDir, releasesDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, false, fmt.Errorf("state folder: %w; give a folder that this user may write to with --state", err)
 		}

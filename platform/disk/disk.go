@@ -6,6 +6,7 @@
 package disk
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -70,11 +71,16 @@ type File interface {
 // OS is the operating system's file system.
 type OS struct{}
 
-// OpenFile is os.OpenFile.
+// OpenFile is os.OpenFile. What root makes (os.O_EXCL) belongs to whom the folder belongs.
 func (OS) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(path, flag, perm)
 	if err != nil {
 		return nil, err // and not an interface that holds a nil *os.File
+	}
+	if flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
+		if err := inherit(f, path); err != nil {
+			return nil, errors.Join(err, f.Close(), os.Remove(path))
+		}
 	}
 	return osFile{f}, nil
 }
