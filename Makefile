@@ -19,7 +19,7 @@ LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT) $(
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos soak cluster-test vm-test device-test lint cross dist image release cover bench bench-content clean
+.PHONY: help build demo test chaos soak cluster-test vm-test wine-test device-test lint cross dist image release cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ vm-test: ## a viewer in a virtual machine, as root, the long version: boots in 1
 device-test: ## the real NetworkManager, systemd-networkd, polkit and OpenRC, as root; the first time it takes them from Debian, into DEVICE=folder
 	scripts/device-root '$(DEVICE)'
 	VITRINE_DEVICE_ROOT='$(DEVICE)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|RightsByPolkit|OpenRC' ./agent/cmd
+
+wine-test: ## the viewer for Windows and what is of Windows' own in the parts, by Wine, as root; the first time it takes Wine from Debian 13
+	scripts/wine build
+	build/cross '$(LDFLAGS)' windows-amd64
+	VITRINE_WINE=dist/windows-amd64 $(GO) test -count=1 -v -run Wine ./agent/cmd
+	GOOS=windows $(GO) test -count=1 -exec '$(CURDIR)/scripts/wine run' $$(build/wine-packages)
 
 lint: ## gofmt, go vet, staticcheck, govulncheck
 	@build/lint
