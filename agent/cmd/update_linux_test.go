@@ -468,7 +468,7 @@ func TestUpdateThatIsNeverWell(t *testing.T) {
 
 // The viewer is killed at any moment of an update: it always comes back playing, with one of the two.
 func TestUpdateKilled(t *testing.T) {
-	kills := 6
+	kills := 4
 	if n, err := strconv.Atoi(os.Getenv("VITRINE_KILLS")); err == nil {
 		kills = n
 	}
