@@ -44,9 +44,11 @@ cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time 
 	scripts/rabbitmq build '$(RABBITMQ)'
 	VITRINE_RABBITMQ='$(RABBITMQ)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 5m -run Cluster ./agent/cmd
 
-vm-test: ## a viewer in a virtual machine, as root, the long version: boots in 1970, power cuts; the first time it takes a kernel from Debian
+vm-test: ## virtual machines, as root, the long versions: power cuts, and a player from its image: IMAGE=file, or one that is made
 	scripts/vm build
 	VITRINE_CUTS=1000 CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run VM ./agent/cmd
+	$(if $(IMAGE),,$(MAKE) image ARCH=amd64)
+	VITRINE_IMAGE='$(or $(abspath $(IMAGE)),$(CURDIR)/dist/vitrine-$(VERSION)-amd64.img)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 2h -v -run Player ./agent/cmd
 
 device-test: ## the real NetworkManager, systemd-networkd, polkit and OpenRC, as root; the first time it takes them from Debian, into DEVICE=folder
 	scripts/device-root '$(DEVICE)'
