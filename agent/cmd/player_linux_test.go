@@ -34,7 +34,9 @@ type wall struct {
 	card string
 	*process
 	*monitor
+	// shell takes commands, by line.
 	shell *guest
+	line  net.Conn
 }
 
 // newWall has a network on which one host gives addresses and is to be the server, and a card made of the image.
@@ -118,12 +120,22 @@ func (w *wall) within(command string) string {
 			w.t.Fatal(err)
 		}
 		w.t.Cleanup(func() { conn.Close() })
+		w.line = conn
 		w.shell = &guest{process: w.process, in: conn, out: bufio.NewScanner(conn)}
 		// The shell that is there talks to a person; this one to a test, as that of scripts/vm.
 		fmt.Fprintln(conn, `exec sh -c 'stty -echo -onlcr; echo; echo ready; while read -r line; do (eval "$line") 2>&1; echo "status $?"; done'`)
 		w.shell.readTo("ready")
 	}
 	return w.shell.run(command)
+}
+
+// forget ends the talk with a shell that may have ended with the machine; the next command begins another.
+func (w *wall) forget() {
+	w.t.Helper()
+	if err := w.line.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.shell = nil
 }
 
 // shows waits until the screen is as wanted, and notes how long that took.

@@ -74,12 +74,12 @@ func (w *wall) standby() {
 	w.plays()
 }
 
-// agentHung is found by a watchdog: systemd's is the less patient one, behind which is the hardware's.
+// agentHung is found by a watchdog: the hardware's, by which the machine starts again, or systemd's, which is as patient. Until then the last picture stays.
 func (w *wall) agentHung() {
 	w.t.Log("The agent hangs.")
-	before := w.agent("")
-	w.within("kill -STOP " + before)
-	w.agent(before)
+	w.within("kill -STOP " + w.agent(""))
+	w.shows("starting again", func(picture image.Image) bool { return !coloured(red, green)(picture) })
+	w.forget()
 	w.plays()
 }
 
