@@ -137,9 +137,10 @@ func (v viewerIdentity) renew(ctx context.Context, addr string) error {
 
 func quote(s string) string { return `"` + s + `"` }
 
-// certificateTime is the time at which certificates are judged.
-func (a *Agent) certificateTime() (time.Time, bool) {
-	return a.clock.Now(), a.clock.Trust() < clock.TrustRTC
+// certificateTime is the time at which certificates are judged. A clock that nothing has confirmed may be behind, though it looks right: a flat battery
+// leaves the time of the firmware, and systemd, which knows of 1970, goes on from when it was built.
+func (a *Agent) certificateTime() (now time.Time, atLeast bool) {
+	return a.clock.Now(), a.clock.Trust() < clock.TrustServer
 }
 
 // publishingKey is the key that manifests must be signed with; nil before the viewer is enrolled.

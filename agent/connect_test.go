@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vitrine/agent"
 	"vitrine/agent/config"
@@ -91,5 +92,22 @@ func TestPublicContentThroughProxy(t *testing.T) {
 				t.Errorf("got %q, %v", got, err)
 			}
 		})
+	}
+}
+
+// A certificate that isn't valid yet says that the clock is behind, unless a server has told the time: a firmware's date and systemd's look like a time, too.
+func TestCertificatesOfTheFuture(t *testing.T) {
+	a, err := agent.New(agent.Config{State: t.TempDir(), Page: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if _, atLeast := a.CertificateTime(); !atLeast {
+		t.Error("a clock that nobody has confirmed is believed against a certificate")
+	}
+	told := time.Now().Add(time.Hour)
+	a.TellTime(told)
+	if now, atLeast := a.CertificateTime(); atLeast || now.Sub(told).Abs() > time.Minute {
+		t.Errorf("told %v by a server, it is %v, or later: %v", told, now, atLeast)
 	}
 }

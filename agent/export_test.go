@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"vitrine/platform/removable"
 )
@@ -20,6 +21,12 @@ func (a *Agent) TakeSettings(ctx context.Context, dir string) bool {
 	defer cancel()
 	return s.settings(ctx, ctx, dir)
 }
+
+// CertificateTime is the time at which certificates are judged, and whether the true one may be later.
+func (a *Agent) CertificateTime() (time.Time, bool) { return a.certificateTime() }
+
+// TellTime has the clock told the time by a server.
+func (a *Agent) TellTime(t time.Time) { a.clock.ServerTime(t, "10.0.0.5:7237") }
 
 // ServePage serves the page alone.
 func (a *Agent) ServePage(ctx context.Context) error { return a.player.Run(ctx) }

@@ -21,8 +21,8 @@ type TrustError struct {
 
 func (e *TrustError) Error() string { return e.Reason }
 
-// A Time says what time it is for judging certificates. atLeast is true if the clock is known to be behind, as after a boot
-// without a battery: a certificate that isn't valid yet at that time is then taken, for the true time is later, and without
+// A Time says what time it is for judging certificates. atLeast is true while the clock may be behind, as after a boot
+// without a battery: a certificate that isn't valid yet at that time is then taken, for whoever signed it knew that the time is later, and without
 // a connection the viewer would never learn it.
 type Time func() (now time.Time, atLeast bool)
 

@@ -38,7 +38,7 @@ type Config struct {
 	Exempt []string
 	// Roots are the authorities by which the certificate of a proxy that speaks TLS is believed; nil means the system's.
 	Roots *x509.CertPool
-	// Now is the time at which that certificate is judged. A clock that is known to be behind (atLeast) makes nothing of a
+	// Now is the time at which that certificate is judged. A clock that may be behind (atLeast) makes nothing of a
 	// certificate that isn't valid yet. nil means the machine's time.
 	Now func() (now time.Time, atLeast bool)
 	// Near tells whether an address is on a network that this machine is on itself; nil means that none is.
