@@ -16,11 +16,8 @@ import (
 // A package of the operating system brings the service along: a unit for systemd, a user, a rule for polkit. Install then writes a unit that comes before the
 // package's, for what that may not do, and Uninstall removes it; the package's own parts are left alone.
 
-// Where units are: those that an administrator makes come before those of packages (systemd.unit(5)). polkit(8) reads rules in both of its folders.
-const (
-	ownUnits     = "/etc/systemd/system"
-	polkitFolder = "/etc/polkit-1/rules.d"
-)
+// ownUnits is where an administrator has units, which come before those of packages (systemd.unit(5)).
+const ownUnits = "/etc/systemd/system"
 
 // packageUnits are where packages have their units; the second is the first on most systems.
 var packageUnits = []string{"/usr/lib/systemd/system", "/lib/systemd/system"}
@@ -50,8 +47,6 @@ polkit.addRule(function(action, subject) {
 });
 `
 
-func polkitRules(c Config) string { return filepath.Join(polkitFolder, "60-"+c.Name+".rules") }
-
 // ownUnit is the unit that Install writes; empty if there is none.
 func ownUnit(c Config) string { return readUnit(c, ownUnits) }
 
@@ -69,9 +64,6 @@ func readUnit(c Config, folders ...string) string {
 
 // Packaged tells whether a package has brought the service along.
 func Packaged(c Config) bool { return service.Platform() == systemd && packagedUnit(c) != "" }
-
-// packagedFor tells whether it is a package that has made the service's user.
-func packagedFor(c Config) bool { return Packaged(c) && userOf(packagedUnit(c)) == c.User }
 
 // asInstalled is the configuration with the user that the installed unit names.
 func asInstalled(c Config) Config {

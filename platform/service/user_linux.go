@@ -5,10 +5,19 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 )
+
+// polkitFolder is where polkit(8) reads what a system's owner allows. A package has its rule in the other folder, of packages.
+const polkitFolder = "/etc/polkit-1/rules.d"
+
+func polkitRules(c Config) string { return filepath.Join(polkitFolder, "60-"+c.Name+".rules") }
+
+// packagedFor tells whether it is a package that has made the service's user.
+func packagedFor(c Config) bool { return Packaged(c) && userOf(packagedUnit(c)) == c.User }
 
 // GiveBack makes what root has written below a folder its owner's, to whom it would else be closed.
 func GiveBack(dir string) error {
