@@ -11,7 +11,7 @@ import (
 )
 
 // The colours of a site's pictures.
-var red, green, blue = color.RGBA{200, 0, 0, 255}, color.RGBA{0, 200, 0, 255}, color.RGBA{0, 0, 200, 255}
+var red, green = color.RGBA{200, 0, 0, 255}, color.RGBA{0, 200, 0, 255}
 
 // awaitColour waits until the middle of the page has a colour: a fade may still be under way.
 func awaitColour(t *testing.T, browser context.Context, want color.RGBA) {

@@ -25,6 +25,9 @@ const playerPatience = 10 * time.Minute
 // playerMAC is the address of the network card that hears the server.
 const playerMAC = "52:54:00:76:69:74"
 
+// blue is the colour of a picture that a site gets later.
+var blue = color.RGBA{0, 0, 200, 255}
+
 // A wall is where a player hangs: a network with a server, and the machine, of which a test sees what anybody sees: its screen, what the server says, and its
 // card once it is off. Only what harms it comes from within.
 type wall struct {
