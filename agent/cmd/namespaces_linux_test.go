@@ -120,7 +120,8 @@ func TestMainJobBetweenHosts(t *testing.T) {
 	server.await("The programme is up to date")
 	token := s.token(t)
 	state := t.TempDir()
-	viewer := start(t, hosts[1].prefix(), "vitrine", "run", "--state", state, "--token-file", token, "--name", "screen")
+	// With what settings has, a cable that is pulled is noticed in time even by a viewer that has nothing to say meanwhile.
+	viewer := start(t, hosts[1].prefix(), "vitrine", "run", "--config", settings(t), "--state", state, "--token-file", token, "--name", "screen")
 
 	found := viewer.await("Found a server by a WS-Discovery probe")
 	if found["interface"] != "eth0" || found["site"] != "e2e" {

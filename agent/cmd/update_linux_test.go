@@ -424,9 +424,10 @@ func TestBadUpdatesGo(t *testing.T) {
 			t.Errorf("%s: %s runs after another start", bad.name, st.Version)
 		}
 	}
-	if out := mustRun(t, "vitrine-server", "update", "status", "--state", s.state); !strings.Contains(out, "1 failed") || !strings.Contains(out, "it can't be run") {
-		t.Errorf("status says %s", out)
-	}
+	awaitTrue(t, "failed release in what the server says", func() bool {
+		out := mustRun(t, "vitrine-server", "update", "status", "--state", s.state)
+		return strings.Contains(out, "1 failed") && strings.Contains(out, "it can't be run")
+	})
 	// A good one is taken after all that.
 	folder, d := vendor.sign(t, "2.0", good, later)
 	s.publish(t, folder)
