@@ -51,8 +51,9 @@ vm-test: ## virtual machines, as root, the long versions: power cuts, and a play
 	VITRINE_IMAGE='$(or $(abspath $(IMAGE)),$(CURDIR)/dist/vitrine-$(VERSION)-amd64.img)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 2h -v -run Player ./agent/cmd
 
 device-test: ## the real NetworkManager, systemd-networkd, polkit and OpenRC, as root; the first time it takes them from Debian, into DEVICE=folder
+	scripts/vm build
 	scripts/device-root '$(DEVICE)'
-	VITRINE_DEVICE_ROOT='$(DEVICE)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|RightsByPolkit|OpenRC' ./agent/cmd
+	VITRINE_DEVICE_ROOT='$(DEVICE)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|WirelessManagers|RightsByPolkit|OpenRC' ./agent/cmd
 
 wine-test: ## the viewer for Windows and what is of Windows' own in the parts, by Wine, as root; the first time it takes Wine from Debian 13
 	scripts/wine build

@@ -43,6 +43,20 @@ func bootDevice(t *testing.T, root, init, script string) {
 	}
 }
 
+// networkScript is the script for one manager.
+func networkScript(t *testing.T, manager string) string {
+	t.Helper()
+	script, err := os.ReadFile("testdata/network-script")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(path, append([]byte("manager="+manager+"\n"), script...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // Settings of a stick on players whose network NetworkManager or systemd-networkd manages: an address of one's own, one by DHCP, and what leads nowhere, which
 // is put back.
 func TestNetworkManagers(t *testing.T) {
@@ -50,15 +64,31 @@ func TestNetworkManagers(t *testing.T) {
 	for _, manager := range []string{"NetworkManager", "networkd"} {
 		t.Run(manager, func(t *testing.T) {
 			t.Parallel()
-			script, err := os.ReadFile("testdata/network-script")
-			if err != nil {
-				t.Fatal(err)
+			bootDevice(t, root, "systemd", networkScript(t, manager))
+		})
+	}
+}
+
+// bootGuest runs a systemd in the guest, as boot-systemd does on this machine, and a script under it.
+const bootGuest = `mount -t ext4 /dev/vda /mnt && cd /mnt && cp /host/vitrine usr/local/bin/ && cp /host/script root/ && rmmod virtio_net &&
+modprobe -a mac80211_hwsim ccm ctr cmac ecb des_generic sha512_generic algif_hash algif_skcipher &&
+for fs in proc sysfs:sys tmpfs:run tmpfs:tmp cgroup2:sys/fs/cgroup; do mount -t ${fs%:*} none ${fs#*:}; done && mount --bind /dev dev &&
+mkdir -p etc/systemd/system && rm -rf etc/systemd/system/*.wants &&
+printf '[Unit]\nDefaultDependencies=no\nRequires=basic.target\nAfter=basic.target dbus.socket\n[Service]\nType=oneshot\nStandardOutput=file:/result\nStandardError=inherit\nExecStart=sh -c "sh /root/script; echo exit code $?"\nExecStopPost=systemctl --no-block exit\n' >etc/systemd/system/script.service &&
+chroot . unshare --pid --fork --mount-proc env -i container=test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd systemd.unit=script.service; cat result`
+
+// The same with Wi-Fi, in a virtual machine that has two radios, of which one is an access point with WPA2.
+func TestWirelessManagers(t *testing.T) {
+	root := deviceRoot(t)
+	needVM(t)
+	for _, manager := range []string{"NetworkManager-wifi", "networkd-iwd-wifi", "networkd-supplicant-wifi"} {
+		t.Run(manager, func(t *testing.T) {
+			disk := diskImage(t, 1<<30, "mkfs.ext4", "-q", "-F", "-d", root)
+			g := boot(t, nil, "--disk", disk, "--add", networkScript(t, manager), "--memory", "768")
+			g.patience = 10 * time.Minute // the processor is a program, and what leads nowhere is tried for a minute
+			if out, _ := g.try(strings.ReplaceAll(bootGuest, "\n", " ")); !strings.HasSuffix(out, "all is well\nexit code 0\n") {
+				t.Errorf("the script failed:\n%s", out)
 			}
-			path := filepath.Join(t.TempDir(), "script")
-			if err := os.WriteFile(path, append([]byte("manager="+manager+"\n"), script...), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			bootDevice(t, root, "systemd", path)
 		})
 	}
 }

@@ -79,7 +79,7 @@ func boot(t testing.TB, prefix []string, options ...string) *guest {
 // readTo reads what the guest prints up to a line that begins so, and gives that line's end and what came before it.
 func (g *guest) readTo(prefix string) (before, rest string) {
 	g.t.Helper()
-	late := time.AfterFunc(guestPatience, func() { _ = g.cmd.Process.Kill() })
+	late := time.AfterFunc(g.patience, func() { _ = g.cmd.Process.Kill() })
 	defer late.Stop()
 	for g.out.Scan() {
 		if rest, ok := strings.CutPrefix(g.out.Text(), prefix); ok {
@@ -87,7 +87,7 @@ func (g *guest) readTo(prefix string) (before, rest string) {
 		}
 		before += g.out.Text() + "\n"
 	}
-	g.t.Fatalf("the guest ended, or had nothing to say for %v: %v\n%s", guestPatience, g.out.Err(), before)
+	g.t.Fatalf("the guest ended, or had nothing to say for %v: %v\n%s", g.patience, g.out.Err(), before)
 	return "", ""
 }
 

@@ -24,6 +24,8 @@ const (
 	nmFile = "NetworkManager/system-connections/vitrine.nmconnection"
 	// networkdFile (systemd.network(5)) comes before what distributions and others call theirs.
 	networkdFile = "systemd/network/05-vitrine.network"
+	// iwdFolder has the networks that iwd knows.
+	iwdFolder = "var/lib/iwd/"
 )
 
 var nmUp = []string{"nmcli", "--wait", "45", "connection", "up", "vitrine"}
@@ -98,6 +100,9 @@ func addresses(list []netip.Addr, v4 bool) []string {
 	return text
 }
 
+// iwdAnew has iwd look at its networks again: it stays on the one it is on otherwise, and by the key that it had.
+var iwdAnew = []string{"systemctl", "restart", "iwd.service"}
+
 // networkd gets a file, and iwd or wpa_supplicant the wireless network.
 func (s System) networkd(settings Settings) (plan, error) {
 	p := plan{manager: networkdName, files: []file{{s.folder(networkdFile), networkdText(settings)}}, commands: [][]string{{"networkctl", "reload"}}}
@@ -106,6 +111,7 @@ func (s System) networkd(settings Settings) (plan, error) {
 	}
 	if s.exists("var/lib/iwd") {
 		p.files = append([]file{iwdFile(settings)}, p.files...)
+		p.commands = append(p.commands, iwdAnew)
 		return p, nil
 	}
 	name := settings.Interface
@@ -173,13 +179,13 @@ func iwdFile(s Settings) file {
 		hidden = "\n[Settings]\nHidden=true\n"
 	}
 	if s.Key == "" {
-		return file{"var/lib/iwd/" + name + ".open", "[Settings]\nAutoConnect=true\n" + strings.TrimPrefix(hidden, "\n[Settings]\n")}
+		return file{iwdFolder + name + ".open", "[Settings]\nAutoConnect=true\n" + strings.TrimPrefix(hidden, "\n[Settings]\n")}
 	}
 	security := "Passphrase=" + keyfileText(s.Key)
 	if len(s.Key) == 64 {
 		security = "PreSharedKey=" + strings.ToLower(s.Key)
 	}
-	return file{"var/lib/iwd/" + name + ".psk", "[Security]\n" + security + "\n" + hidden}
+	return file{iwdFolder + name + ".psk", "[Security]\n" + security + "\n" + hidden}
 }
 
 // supplicantText is a wpa_supplicant.conf(5). Its texts have no escapes: a password with a quote in it is given as the key of 256 bits that WPA2 makes

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -199,6 +200,9 @@ func undoCommands(c Change, had bool) [][]string {
 		return commands // it goes back to another connection by itself when ours is gone
 	}
 	commands := [][]string{{"networkctl", "reload"}}
+	if slices.ContainsFunc(c.Files, func(f Before) bool { return strings.HasPrefix(f.Path, iwdFolder) }) {
+		commands = append(commands, iwdAnew)
+	}
 	if c.Unit != "" && had {
 		commands = append(commands, []string{"systemctl", "restart", c.Unit})
 	} else if c.Unit != "" {

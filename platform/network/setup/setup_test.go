@@ -135,7 +135,7 @@ method=auto
 				"etc/systemd/network/05-vitrine.network": "[Match]\nType=wlan\n\n[Network]\nDHCP=yes\nIgnoreCarrierLoss=3s\n",
 				"var/lib/iwd/=436166c3a93b205b785d.psk":  "[Security]\nPassphrase=\\sp\"a\\\\s#s;word\n\n[Settings]\nHidden=true\n",
 			},
-			[]string{"networkctl reload"}, []string{"networkctl reload"},
+			[]string{"networkctl reload", "systemctl restart iwd.service"}, []string{"networkctl reload", "systemctl restart iwd.service"},
 		},
 		"networkd and wpa_supplicant": {
 			[]string{"run/systemd/netif", "sys/class/net/eth0", "sys/class/net/wlan0/wireless"}, radio,
