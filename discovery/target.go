@@ -108,16 +108,23 @@ func (t *Target) announce(ctx context.Context, r *responder, action wsd.Action, 
 	group := m.groupAddress(&m.link, orPort(t.Port))
 	// Left to itself, Linux multicasts on loopback from the address of another interface.
 	local := m.link.facing(group.Addr())
-	var sending sync.WaitGroup
-	defer sending.Wait()
-	for _, v := range versions {
-		data, err := r.announcement(v, action, local)
-		if err != nil {
+	// All get their numbers before the first is heard. What gets one later than a Bye finds that its context has ended, and isn't sent after that.
+	messages := make([][]byte, len(versions))
+	for i, v := range versions {
+		var err error
+		if messages[i], err = r.announcement(v, action, local); err != nil {
 			r.log.Warn("This service can't be announced", "interface", m.link.iface.Name, "err", err)
 			return
 		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	for i, v := range versions {
 		sending.Go(func() {
-			err := transmit(ctx, v.MulticastCopies(), func() error { return m.sendFrom(data, group, m.link.iface.Index, local) })
+			err := transmit(ctx, v.MulticastCopies(), func() error { return m.sendFrom(messages[i], group, m.link.iface.Index, local) })
 			if err != nil && ctx.Err() == nil {
 				r.log.Warn("This service could not be announced", "interface", m.link.iface.Name, "err", err)
 			}
