@@ -16,14 +16,7 @@ const wineScript = "../../scripts/wine"
 // The viewer for Windows: it says what it is, enrols with a server that it is told of, plays, and says so. Wine's UDP isn't what Go wants (SIO_UDP_NETRESET), so
 // that it finds no server by itself here, nor the time.
 func TestWine(t *testing.T) {
-	folder := os.Getenv("VITRINE_WINE")
-	if folder == "" {
-		t.Skip("this needs Wine, and the programs for Windows: run it by `make wine-test`")
-	}
-	exe, err := filepath.Abs(filepath.Join("../..", folder, "vitrine.exe"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := wineProgram(t)
 	run := func(args ...string) string {
 		t.Helper()
 		out, err := exec.CommandContext(t.Context(), wineScript, append([]string{"run", exe}, args...)...).Output()
@@ -60,4 +53,18 @@ func TestWine(t *testing.T) {
 	if out := run("status", "--page", page); !strings.Contains(out, "red.png") && !strings.Contains(out, "green.png") {
 		t.Errorf("status:\n%s", out)
 	}
+}
+
+// wineProgram is the path of the viewer for Windows.
+func wineProgram(t *testing.T) string {
+	t.Helper()
+	folder := os.Getenv("VITRINE_WINE")
+	if folder == "" {
+		t.Skip("this needs Wine, and the programs for Windows: run it by `make wine-test`")
+	}
+	exe, err := filepath.Abs(filepath.Join("../..", folder, "vitrine.exe"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
 }

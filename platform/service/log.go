@@ -26,7 +26,13 @@ func Log(ctx context.Context, c Config) (string, error) {
 		out, err := child.Command(ctx, "journalctl", "--unit", c.Name, "--lines", strconv.Itoa(logLines), "--no-pager", "--quiet", "--output", "short-iso").Output()
 		return end(out), err
 	}
-	text, err := os.ReadFile("/var/log/" + c.Name + ".err") // where logs of daemons go
+	var text []byte
+	var err error
+	for _, path := range logs(c.Name) {
+		var more []byte
+		more, err = os.ReadFile(path) // the last one counts, which a service that has ever run has
+		text = append(text, more...)
+	}
 	return end(text), err
 }
 

@@ -51,9 +51,10 @@ const (
 
 // What the library calls service managers.
 const (
-	systemd = "linux-systemd"
-	openRC  = "linux-openrc"
-	sysV    = "unix-systemv"
+	systemd   = "linux-systemd"
+	openRC    = "linux-openrc"
+	sysV      = "unix-systemv"
+	ofWindows = "windows-service"
 )
 
 // restartDelay is how many seconds after its end a service is started again, however often.
@@ -97,6 +98,9 @@ func Install(c Config) error {
 				return err
 			}
 		}
+		if err := secure(c); err != nil {
+			return err
+		}
 		return s.Install()
 	})
 }
@@ -126,7 +130,7 @@ func Uninstall(c Config) error {
 			return backToPackage(c, state == Running)
 		case sysV:
 			return removeAll(leftBySysV(c.Name)...)
-		case openRC:
+		case openRC, ofWindows:
 			return removeAll(logs(c.Name)...)
 		}
 		return nil
@@ -137,10 +141,6 @@ func Uninstall(c Config) error {
 func leftBySysV(name string) []string {
 	links, _ := filepath.Glob("/etc/rc[0-6].d/[SK][0-9][0-9]" + name) // the pattern is right
 	return slices.Concat(links, logs(name), []string{"/var/run/" + name + ".pid"})
-}
-
-func logs(name string) []string {
-	return []string{"/var/log/" + name + ".log", "/var/log/" + name + ".err"}
 }
 
 // Purge removes what an uninstalled service has written, and its settings.
@@ -209,13 +209,10 @@ func control(c Config, doing string, do func(service.Service) error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission) || unprivileged():
-		return fmt.Errorf("%s a service needs root: run it again with sudo (%w)", doing, err)
+		return fmt.Errorf("%s a service needs %s (%w)", doing, become, err)
 	}
 	return fmt.Errorf("%s the service %s with %s: %w", doing, c.Name, s.Platform(), err)
 }
-
-// unprivileged tells whether the process is an ordinary user's; on Windows that can't be said so (Geteuid is -1).
-func unprivileged() bool { return os.Geteuid() > 0 }
 
 // Status says how the service is doing.
 func Status(c Config) (State, error) {

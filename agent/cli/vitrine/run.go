@@ -25,7 +25,7 @@ import (
 )
 
 // defaultConfig is where `vitrine run` looks for its file if it isn't told.
-const defaultConfig = "/etc/vitrine/vitrine.toml"
+var defaultConfig = filepath.Join(serviceSettings, "vitrine.toml")
 
 var runCommand = cli.Command{
 	Name:    "run",
@@ -67,6 +67,7 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 	}
 	o.logAsked = flags.Lookup("log").Value.String() != flags.Lookup("log").DefValue
 	o.terminal = env.Terminal
+	env.Stderr = service.Output(serviceConfig, env.Stderr)
 	console := cli.NewConsole(env.Stderr, env.Terminal)
 	log, err := o.log.New(env, console)
 	if err != nil {
@@ -272,8 +273,8 @@ func defaultState() string {
 	if dir := os.Getenv("STATE_DIRECTORY"); dir != "" {
 		return dir
 	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/vitrine"
+	if service.Privileged() {
+		return serviceState
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/term"
@@ -22,12 +21,12 @@ var serviceConfig = service.Config{
 	Description: "Vitrine viewer agent for digital signage",
 	Args:        []string{"run"},
 	State:       serviceState,
-	Settings:    filepath.Dir(defaultConfig),
+	Settings:    serviceSettings,
 	User:        "vitrine",
 }
 
-// serviceState is where a service keeps its state unless the settings say otherwise.
-const serviceState = "/var/lib/vitrine"
+// serviceState is where a service keeps its state unless the settings say otherwise, which are in serviceSettings.
+var serviceSettings, serviceState = service.Folders("vitrine")
 
 // serviceActions are the subcommands of `vitrine service` that have no options, in the order of their use.
 var serviceActions = []struct {
