@@ -18,11 +18,13 @@ type browser struct {
 	arguments func(profile string) []string
 	// prepare writes what it needs into its profile; nil if it needs nothing.
 	prepare func(profile string) error
+	// environment are NAME=VALUE settings that it needs.
+	environment []string
 }
 
 // chromiumArguments keep Chromium and its relatives from asking, updating, telling and remembering anything.
 func chromiumArguments(profile string) []string {
-	return []string{
+	return append([]string{
 		"--kiosk", "--user-data-dir=" + profile, pipeFlag,
 		"--no-first-run", "--no-default-browser-check", "--noerrdialogs", "--disable-session-crashed-bubble", "--hide-crash-restore-bubble", "--disable-infobars",
 		"--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-extensions", "--disable-sync", "--disable-breakpad",
@@ -33,7 +35,7 @@ func chromiumArguments(profile string) []string {
 		"--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows", "--disable-background-timer-throttling",
 		// What the page needs is on this machine's disk already.
 		"--disk-cache-size=1", "--renderer-process-limit=2",
-	}
+	}, blackArguments...)
 }
 
 // firefoxPreferences do the same for Firefox.
@@ -57,13 +59,18 @@ var browsers = []browser{
 	{name: "cog", programs: []string{"cog"}, arguments: func(string) []string {
 		return []string{"--webprocess-failure=exit"}
 	}},
-	{name: "chromium", programs: []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"}, arguments: chromiumArguments},
-	{name: "edge", programs: []string{"msedge", "microsoft-edge-stable", "microsoft-edge"}, arguments: chromiumArguments},
+	chromium("chromium", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"),
+	chromium("edge", "msedge", "microsoft-edge-stable", "microsoft-edge"),
 	{name: "firefox", programs: []string{"firefox-esr", "firefox"}, arguments: func(profile string) []string {
 		return []string{"--kiosk", "--no-remote", "--profile", profile}
 	}, prepare: func(profile string) error {
 		return os.WriteFile(filepath.Join(profile, "user.js"), []byte(firefoxPreferences), 0o644)
 	}},
+}
+
+// chromium is a browser of Chromium's kind.
+func chromium(name string, programs ...string) browser {
+	return browser{name: name, programs: programs, arguments: chromiumArguments, prepare: blacken, environment: []string{"GTK_THEME=" + blackTheme}}
 }
 
 // find is the browser that a setting names: "auto" for the first that is installed, a kind such as firefox, or the path of a program, which is of the kind that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,12 +50,17 @@ func (k *Kiosk) command(ctx context.Context) (*exec.Cmd, error) {
 	if err := emptyFolder(ctx, k.config.Profile, user); err != nil {
 		return nil, fmt.Errorf("the browser's profile: %w", err)
 	}
-	words, err := k.words(k.config.URL())
+	words, env, err := k.words(k.config.URL())
 	if err != nil {
 		return nil, err
 	}
+	if user != "" {
+		if err := give(k.config.Profile, user); err != nil {
+			return nil, fmt.Errorf("the browser's profile: %w", err)
+		}
+	}
 	c := child.Command(ctx, words[0], words[1:]...)
-	c.Env, c.Dir = k.environment(), k.config.Profile
+	c.Env, c.Dir = append(env, k.environment()...), k.config.Profile
 	if user != "" {
 		if err := child.As(c, user); err != nil {
 			return nil, fmt.Errorf("kiosk.user: %w", err)
@@ -63,26 +69,25 @@ func (k *Kiosk) command(ctx context.Context) (*exec.Cmd, error) {
 	return c, nil
 }
 
-// words are the command line.
-func (k *Kiosk) words(url string) ([]string, error) {
+// words are the command line, with what it needs in its environment. They write into the profile.
+func (k *Kiosk) words(url string) (words, env []string, err error) {
 	profile := k.config.Profile
 	if len(k.config.Command) > 0 {
-		var words []string
 		for _, word := range append(slices.Clone(k.config.Command), k.config.Arguments...) {
 			words = append(words, strings.NewReplacer("{url}", url, "{profile}", profile).Replace(word))
 		}
-		return words, nil
+		return words, nil, nil
 	}
 	b, path, err := find(k.config.Browser)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if b.prepare != nil {
 		if err := b.prepare(profile); err != nil {
-			return nil, err
+			k.log.Warn("The browser's profile can't be prepared; it is started all the same", "err", err)
 		}
 	}
-	return slices.Concat(k.compositor(b), []string{path}, b.arguments(profile), k.config.Arguments, []string{url}), nil
+	return slices.Concat(k.compositor(b), []string{path}, b.arguments(profile), k.config.Arguments, []string{url}), slices.Clone(b.environment), nil
 }
 
 // compositor is what a browser is run in where there is no display yet: cage shows one program full screen. Cog does without, and a headless browser.
@@ -125,7 +130,7 @@ func displayOwner(env []string) string {
 	return owner
 }
 
-// emptyFolder makes an empty folder that belongs to a user: a browser that a power cut has ended must not ask what to do now, nor find a lock of its
+// emptyFolder makes an empty folder: a browser that a power cut has ended must not ask what to do now, nor find a lock of its
 // former self. An agent without root's power over files has the user remove what is the user's.
 func emptyFolder(ctx context.Context, path, user string) error {
 	err := os.RemoveAll(path)
@@ -140,13 +145,20 @@ func emptyFolder(ctx context.Context, path, user string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
+	return os.MkdirAll(path, 0o700)
+}
+
+// give makes a user the owner of a folder and of what is in it, the folder last: an agent without root's power over files can't look into it any more then.
+func give(path, user string) error {
+	var all []string
+	err := filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
+		all = append(all, path)
 		return err
+	})
+	for _, path := range slices.Backward(all) {
+		err = errors.Join(err, child.Give(path, user))
 	}
-	if user == "" {
-		return nil
-	}
-	return child.Give(path, user)
+	return err
 }
 
 // inherited is what of the agent's own environment a browser needs; no secret is there.
