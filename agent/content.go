@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"vitrine/agent/player"
@@ -17,6 +16,7 @@ import (
 	"vitrine/content/manifest"
 	"vitrine/content/store"
 	"vitrine/platform/clock"
+	"vitrine/platform/disk"
 )
 
 // How often progress is told: to the page, and to the server.
@@ -147,11 +147,11 @@ func (a *Agent) contentFault(err error) {
 	_, space := errors.AsType[*store.SpaceError](err)
 	code := faultContent
 	switch {
-	case space || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+	case space || disk.Full(err):
 		code = faultDiskFull
-	case errors.Is(err, syscall.EROFS):
+	case disk.ReadOnly(err):
 		code, err = faultDiskFailing, fmt.Errorf("the disk takes no writes any more, as after damage; replace it: %w", err)
-	case errors.Is(err, syscall.EIO):
+	case disk.Failing(err):
 		code, err = faultDiskFailing, fmt.Errorf("the disk is failing; replace it: %w", err)
 	}
 	for _, other := range []string{faultContent, faultDiskFull} {

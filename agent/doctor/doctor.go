@@ -106,7 +106,7 @@ const patience = 4 * time.Second
 // checks are made side by side, and told in this order.
 var checks = []func(context.Context, *Patient) []Finding{
 	agent, update, clock, zone, names, portSession, portDiscovery, portTime, portsWake, portsWeb, viaProxy, certificate,
-	disk, mount, memory, temperature, supply, watchdog, display, browser, privileges,
+	storage, mount, memory, temperature, supply, watchdog, display, browser, privileges,
 }
 
 // Examine makes all checks.

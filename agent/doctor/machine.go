@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"vitrine/platform/device"
+	"vitrine/platform/disk"
 	"vitrine/platform/diskspace"
 )
 
@@ -35,8 +35,8 @@ func zone(_ context.Context, p *Patient) []Finding {
 	return ok(check, "%s", name)
 }
 
-// disk is the room on it, whether it takes what is written, and what it says of its own health.
-func disk(_ context.Context, p *Patient) []Finding {
+// storage is the room on the disk, whether it takes what is written, and what it says of its own health.
+func storage(_ context.Context, p *Patient) []Finding {
 	const check = "disk"
 	var list []Finding
 	free, total, err := diskspace.Of(p.Folder)
@@ -54,7 +54,7 @@ func disk(_ context.Context, p *Patient) []Finding {
 	}
 	if err := tryWriting(p.Folder); err != nil && !errors.Is(err, fs.ErrPermission) {
 		do := "make room"
-		if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EIO) {
+		if disk.ReadOnly(err) || disk.Failing(err) {
 			do = "replace the disk or card: it is damaged"
 		}
 		list = append(list, fail(check, "it takes nothing: "+err.Error(), do)...)

@@ -2,7 +2,7 @@
 // content or the whole new one.
 //
 // It owns the order of the four steps that make this true (write to a temporary name, sync, rename, sync of the folder)
-// and nothing else: it never retries, and it never decides what to do with a file that can't be written.
+// and nothing else: it never retries (package disk may), and it never decides what to do with a file that can't be written.
 package atomicfile
 
 import (
@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"vitrine/platform/disk"
 )
@@ -66,14 +65,7 @@ func create(fsys disk.FS, prefix string, perm os.FileMode) (disk.File, string, e
 
 // IsDiskFault tells whether an error says that the disk takes no more writes: it is full, was made read-only, as Linux does
 // after damage, or failed. What is on it may still be read.
-func IsDiskFault(err error) bool {
-	for _, fault := range []error{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO} {
-		if errors.Is(err, fault) {
-			return true
-		}
-	}
-	return false
-}
+func IsDiskFault(err error) bool { return disk.Full(err) || disk.ReadOnly(err) || disk.Failing(err) }
 
 // WriteJSON is Write of v as indented JSON with a final newline, for state that a person may want to read.
 func WriteJSON(path string, v any, perm os.FileMode) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,7 +28,7 @@ func TestWriteReplacesWholeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Mode().Perm() != 0o600 {
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 { // where permissions are the folder's
 		t.Errorf("mode %v, want 0600", info.Mode())
 	}
 	assertOnly(t, path)
@@ -85,7 +86,11 @@ func assertOnly(t *testing.T, path string) {
 }
 
 func TestIsDiskFault(t *testing.T) {
-	for _, err := range []error{&os.PathError{Err: syscall.EROFS}, fmt.Errorf("x: %w", syscall.ENOSPC), syscall.EIO} {
+	full, failed := error(syscall.ENOSPC), error(syscall.EIO)
+	if runtime.GOOS == "windows" {
+		full, failed = syscall.Errno(112), syscall.Errno(1117) // ERROR_DISK_FULL, ERROR_IO_DEVICE
+	}
+	for _, err := range []error{&os.PathError{Err: full}, fmt.Errorf("x: %w", full), failed} {
 		if !atomicfile.IsDiskFault(err) {
 			t.Errorf("%v is one", err)
 		}

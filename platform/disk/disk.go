@@ -104,8 +104,8 @@ func (f osFile) Forget() { forget(f.File) }
 // WriteBack begins to write.
 func (f osFile) WriteBack() { writeBack(f.File) }
 
-// Rename is os.Rename.
-func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+// Rename is os.Rename. On Windows it waits a little for whoever has the file open that is to be replaced.
+func (OS) Rename(from, to string) error { return rename(from, to) }
 
 // Remove is os.Remove.
 func (OS) Remove(path string) error { return os.Remove(path) }

@@ -1,0 +1,11 @@
+//go:build !windows
+
+package disk
+
+import "syscall"
+
+var (
+	full     = []error{syscall.ENOSPC, syscall.EDQUOT}
+	readOnly = []error{syscall.EROFS}
+	failing  = []error{syscall.EIO}
+)
