@@ -98,10 +98,10 @@ func needs(t *testing.T, programs ...string) {
 }
 
 // slowSite is a page of the colour 102030 that comes only when it is let go. It says which colours it and a page of another site in a frame are asked to have, and
-// turns to a page without a background.
+// turns to a page without a background once that is heard.
 func slowSite(t *testing.T) (url string, asked, letGo chan struct{}, said chan string) {
 	t.Helper()
-	asked, letGo, said = make(chan struct{}), make(chan struct{}), make(chan string, 1)
+	asked, letGo, said = make(chan struct{}), make(chan struct{}), make(chan string)
 	const prefers = `["light", "dark"].filter(scheme => matchMedia("(prefers-color-scheme: " + scheme + ")").matches)`
 	mux := http.NewServeMux()
 	html := func(w http.ResponseWriter, text string) {
@@ -123,7 +123,12 @@ func slowSite(t *testing.T) (url string, asked, letGo chan struct{}, said chan s
 		html(w, `<script>parent.postMessage(`+prefers+`, "*");</script>`)
 	})
 	mux.HandleFunc("/plain", func(w http.ResponseWriter, _ *http.Request) { html(w, "<body>") })
-	mux.HandleFunc("/said", func(_ http.ResponseWriter, r *http.Request) { said <- r.URL.RawQuery })
+	mux.HandleFunc("/said", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case said <- r.URL.RawQuery:
+		case <-r.Context().Done():
+		}
+	})
 	site := httptest.NewServer(mux)
 	t.Cleanup(site.Close)
 	return site.URL + "/", asked, letGo, said
@@ -168,7 +173,7 @@ func openFolder(t *testing.T, user string) string {
 	return dir
 }
 
-// From its start until its first page is painted a browser shows nothing bright. Its pages are told that light is preferred all the same, and one without a
+// From its start until its first page is painted a browser shows nothing bright, but for a flash now and then. Its pages are told that light is preferred all the same, and one without a
 // background is white.
 func TestDarkUntilThePage(t *testing.T) {
 	for way, onto := range onGlass {
@@ -185,12 +190,19 @@ func TestDarkUntilThePage(t *testing.T) {
 
 			const waited = 400 // looks while the page doesn't come: two seconds
 			const few = 3      // points may be the pointer's
+			// At about one start in five of Chromium 156 all is white for 10 ms to 0.4 s, on a busy machine: see blackArguments.
+			const flashes = 150
 			look := time.NewTicker(5 * time.Millisecond)
 			defer look.Stop()
 			late := time.After(patience)
-			since, painted := 0, false
+			since, flash, painted := 0, 0, false
+			var heard chan string // once the page is seen
 			for white := false; !white; {
 				select {
+				case got := <-heard:
+					if got != "page=light&frame=light" {
+						t.Errorf("the pages are asked for %s", got)
+					}
 				case <-late:
 					t.Fatalf("after %v: asked for %v, painted %v", patience, asked == nil, painted)
 				case <-asked:
@@ -204,14 +216,17 @@ func TestDarkUntilThePage(t *testing.T) {
 					close(letGo)
 				}
 				bright, coloured, all := g.look(t, 0x10, 0x20, 0x30)
-				if painted = painted || coloured > all/2; !painted && bright > few {
-					t.Fatalf("%d of %d points of the screen are bright before there is a page", bright, all)
+				if !painted && coloured > all/2 {
+					painted, heard = true, said
+				}
+				if !painted && bright > few {
+					flash++
+				}
+				if flash > flashes {
+					t.Fatalf("the screen is bright before there is a page: %d of %d points, at the %dth look", bright, all, flash)
 				}
 				_, plain, _ := g.look(t, 0xff, 0xff, 0xff)
 				white = painted && plain > all/2
-			}
-			if got := <-said; got != "page=light&frame=light" {
-				t.Errorf("the pages are asked for %s", got)
 			}
 		})
 	}
