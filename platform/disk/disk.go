@@ -73,7 +73,7 @@ type OS struct{}
 
 // OpenFile is os.OpenFile. What root makes (os.O_EXCL) belongs to whom the folder belongs.
 func (OS) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(path, flag, perm)
+	f, err := openFile(path, flag, perm)
 	if err != nil {
 		return nil, err // and not an interface that holds a nil *os.File
 	}
@@ -104,7 +104,7 @@ func (f osFile) Forget() { forget(f.File) }
 // WriteBack begins to write.
 func (f osFile) WriteBack() { writeBack(f.File) }
 
-// Rename is os.Rename. On Windows it waits a little for whoever has the file open that is to be replaced.
+// Rename is os.Rename. On Windows it waits a little for whoever has the file open that is to be replaced, as OpenFile does while one is.
 func (OS) Rename(from, to string) error { return rename(from, to) }
 
 // Remove is os.Remove.

@@ -69,3 +69,26 @@ func TestRenameOverFolder(t *testing.T) {
 		t.Errorf("it waited for %v", took)
 	}
 }
+
+// What is read-only is replaced as it is on Unix, by what stays read-only.
+func TestRenameOverReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "new"), filepath.Join(dir, "old")
+	for _, path := range []string{from, to} {
+		if err := os.WriteFile(path, []byte(filepath.Base(path)), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (disk.OS{}).Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(to); err != nil || string(data) != "new" {
+		t.Errorf("there is %q, %v", data, err)
+	}
+	if info, err := os.Stat(to); err != nil || info.Mode().Perm()&0o200 != 0 {
+		t.Errorf("it is %v, %v", info.Mode(), err)
+	}
+	if err := os.Remove(to); err != nil { // as the store does
+		t.Error(err)
+	}
+}
