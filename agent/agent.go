@@ -73,6 +73,8 @@ type Config struct {
 	Clock config.Clock
 	// Kiosk says which browser is kept on the screen; a zero one says none.
 	Kiosk config.Kiosk
+	// Browsers keeps it, also for an agent that starts anew in place of this one; nil if nobody does.
+	Browsers *kiosk.Keeper
 	// Health says what is done about a screen that doesn't show the right thing.
 	Health Health
 	// Alive feeds the watchdog of whatever has started the agent, which wants that at least every AliveEvery; nil if there is none.
@@ -135,7 +137,9 @@ type Agent struct {
 	faults     *faults
 	releases   releases
 	kiosk      *kiosk.Kiosk // nil if the settings want no browser
-	ring       *logRing
+	// handsOver tells that the browser is for the agent that comes next.
+	handsOver atomic.Bool
+	ring      *logRing
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
 	dialer *proxy.Dialer
 	roots  *x509.CertPool
@@ -177,8 +181,6 @@ type Agent struct {
 	begun chan struct{}
 	// limits are those of the watch over the screen; zero but in tests.
 	limits health.Limits
-	// browserKey is what the page of the browser that this viewer runs was opened with.
-	browserKey string
 	// found has the servers that were found, by endpoint reference.
 	found map[string]foundServer
 	// near has the other viewers of the site on this network, by endpoint reference.
@@ -206,7 +208,7 @@ func New(c Config) (*Agent, error) {
 	a.known = ReadKnown(filepath.Join(c.State, KnownFile))
 	a.client = a.newClient()
 	a.wake = a.newWake()
-	a.kiosk = a.newKiosk()
+	a.openKiosk()
 	return a, nil
 }
 
@@ -219,6 +221,9 @@ func prepare(c Config) *Agent {
 	c.Log = ring.keeping(c.Log)
 	if c.Progress == nil {
 		c.Progress = func(protocol.SyncStatus) {}
+	}
+	if c.Browsers == nil {
+		c.Browsers = kiosk.NewKeeper(context.Background())
 	}
 	a := &Agent{config: c, log: c.Log, started: time.Now(), device: describe(device.Describe()), faults: newFaults(), ring: ring,
 		found: map[string]foundServer{}, near: map[string]neighbour{}, offline: make(chan struct{}, 1), begun: make(chan struct{}, 1), checks: make(chan digest.Digest, 16),
@@ -322,6 +327,10 @@ func (a *Agent) openSession() (err error) {
 
 // Close gives the port and the state folder back. Run does it at its end.
 func (a *Agent) Close() {
+	a.config.Browsers.Release()
+	if !a.handsOver.Load() {
+		a.config.Browsers.Close()
+	}
 	// Closing what was only opened can't fail in a way that matters.
 	_ = a.player.Close()
 	if a.store != nil {

@@ -7,6 +7,7 @@ import (
 
 	"vitrine/agent/config"
 	"vitrine/agent/kiosk"
+	"vitrine/agent/player"
 	"vitrine/agent/protocol"
 	"vitrine/platform/child"
 	"vitrine/platform/clock"
@@ -18,11 +19,12 @@ const browserFolder = "browser"
 // nightHour is the hour of the night, on the clock of this place, in which a restart of the browser is noticed least where there is no standby.
 const nightHour = 3
 
-// newKiosk makes the part that keeps a browser on the screen; nil if the settings want none.
-func (a *Agent) newKiosk() *kiosk.Kiosk {
+// openKiosk has a browser kept on the screen: the one that is there already, if the settings say nothing else of it. Without one in the settings there is none.
+func (a *Agent) openKiosk() {
 	c := a.config.Kiosk
 	if len(c.Command) == 0 && (c.Browser == "" || c.Browser == config.BrowserNone) {
-		return nil
+		a.config.Browsers.Close()
+		return
 	}
 	limit := c.Memory.Bytes
 	if limit == 0 {
@@ -32,9 +34,10 @@ func (a *Agent) newKiosk() *kiosk.Kiosk {
 	if folder == "" {
 		folder = a.config.State
 	}
-	return kiosk.New(kiosk.Config{
+	a.kiosk = a.config.Browsers.Keep(kiosk.Config{
 		Browser: c.Browser, Command: c.Command, Arguments: c.Arguments, Environment: c.Environment, User: c.User, MemoryLimit: limit,
 		Profile:   filepath.Join(folder, browserFolder),
+		Page:      a.player.Addr(),
 		URL:       a.browserURL,
 		Ready:     a.player.Ready(),
 		Quiet:     a.quiet,
@@ -46,11 +49,16 @@ func (a *Agent) newKiosk() *kiosk.Kiosk {
 
 // browserURL is the page's address for the next browser that is started. By its key that page is told from others that may be open.
 func (a *Agent) browserURL() string {
-	key := rand.Text()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.browserKey = key
-	return "http://" + a.player.Addr() + "/?key=" + url.QueryEscape(key)
+	return "http://" + a.player.Addr() + "/?" + url.Values{browserKey: {rand.Text()}}.Encode()
+}
+
+// browserKey is the name of that key.
+const browserKey = "key"
+
+// isOurs tells whether a page is that of a browser, by its key.
+func isOurs(p player.Page, s kiosk.Status) bool {
+	u, err := url.Parse(s.URL)
+	return err == nil && p.Key == u.Query().Get(browserKey)
 }
 
 // quiet tells whether nobody looks at the screen.

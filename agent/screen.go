@@ -105,11 +105,9 @@ func (s screenWatch) observe() health.Observation {
 	o := health.Observation{Wall: s.clock.Now(), Nothing: ok && on.Standby, Ours: s.kiosk != nil && s.config.Kiosk.Told()}
 	pages := s.player.OpenPages()
 	if o.Ours {
-		o.Starts = s.kiosk.Status().Starts
-		s.mu.Lock()
-		key := s.browserKey
-		s.mu.Unlock()
-		pages = slices.DeleteFunc(pages, func(p player.Page) bool { return p.Key != key })
+		browser := s.kiosk.Status()
+		o.Starts = browser.Starts
+		pages = slices.DeleteFunc(pages, func(p player.Page) bool { return !isOurs(p, browser) })
 	}
 	if len(pages) == 1 {
 		p := pages[0]

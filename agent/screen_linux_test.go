@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 
 	"vitrine/agent/config"
 	"vitrine/agent/health"
+	"vitrine/agent/kiosk"
 	"vitrine/agent/player"
+	"vitrine/agent/protocol"
 	"vitrine/content/digest"
 	"vitrine/content/manifest"
 )
@@ -27,8 +30,19 @@ import (
 // patience is how long a test waits for what must happen: a browser on a busy machine with few cores can be slow.
 const patience = 60 * time.Second
 
-// startScreen runs an agent without a server and with a browser of its own, and gives the port on which that browser takes orders.
-func startScreen(t *testing.T, settings func(*Config), limits health.Limits) (a *Agent, port int) {
+// freePort is a port of this machine that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// screenConfig is that of an agent without a server and with a browser of its own, which takes orders on a port.
+func screenConfig(t *testing.T, port int) Config {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil && os.Getenv("CI") != "" {
@@ -37,12 +51,6 @@ func startScreen(t *testing.T, settings func(*Config), limits health.Limits) (a 
 	if err != nil {
 		t.Skip("chromium isn't installed")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
 	dir, err := os.MkdirTemp("", "vt") // others may enter it, unlike t.TempDir
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
@@ -50,6 +58,7 @@ func startScreen(t *testing.T, settings func(*Config), limits health.Limits) (a 
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	c := Config{
 		State: dir, Page: "127.0.0.1:0", Version: "test", Discovery: config.Discovery{Interfaces: []string{"none"}}, // the servers here are those of other tests
 		Health: HealthOf(config.Health{}), Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -59,24 +68,39 @@ func startScreen(t *testing.T, settings func(*Config), limits health.Limits) (a 
 		c.Kiosk.User = "nobody"
 		c.Kiosk.Arguments = append(c.Kiosk.Arguments, "--no-sandbox")
 	}
+	return c
+}
+
+// startScreen runs such an agent, and gives that port.
+func startScreen(t *testing.T, settings func(*Config), limits health.Limits) (a *Agent, port int) {
+	t.Helper()
+	port = freePort(t)
+	c := screenConfig(t, port)
 	if settings != nil {
 		settings(&c)
 	}
-	if a, err = New(c); err != nil {
+	a, stop := runScreen(t, c, limits)
+	t.Cleanup(stop)
+	return a, port
+}
+
+// runScreen runs an agent until it is stopped.
+func runScreen(t *testing.T, c Config, limits health.Limits) (a *Agent, stop func()) {
+	t.Helper()
+	a, err := New(c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	a.limits = limits
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
+	return a, func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		os.RemoveAll(dir)
-	})
-	return a, port
+	}
 }
 
 // texts is a programme that needs nothing from the disk.
@@ -184,4 +208,44 @@ func TestScreenIsMended(t *testing.T) {
 	evaluate(t, port, `setTimeout(() => { for (;;); }), true`)
 	awaitScreen(t, a, "another browser's", func(o health.Observation) bool { return right(o) && o.Starts == 2 })
 	mended(2)
+}
+
+// An agent that starts anew with other settings finds its browser on the screen, and the page connects itself, unless the settings are about the browser.
+func TestScreenOutlivesItsAgent(t *testing.T) {
+	c := screenConfig(t, freePort(t))
+	c.Page = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	c.Browsers, c.StartAnew = kiosk.NewKeeper(context.Background()), func() {}
+	t.Cleanup(c.Browsers.Close)
+	shows := func(what string, change func(*Config)) (pid, starts int) {
+		t.Helper()
+		change(&c)
+		a, stop := runScreen(t, c, health.Limits{})
+		defer stop()
+		if err := a.player.Show(texts("one", "a", "b", "c")); err != nil {
+			t.Fatal(err)
+		}
+		awaitScreen(t, a, what, right)
+		a.startAnew()
+		s := a.kiosk.Status()
+		return s.PID, s.Starts
+	}
+	first, _ := shows("right", func(*Config) {})
+	if pid, starts := shows("right for the next agent", func(c *Config) { c.Name, c.Location = "other", protocol.Location{"hall"} }); pid != first || starts != 1 {
+		t.Errorf("another name: browser %d in place of %d, after %d starts", pid, first, starts)
+	}
+	if pid, starts := shows("right when turned", func(c *Config) { c.Screen.Rotation = 90 }); pid != first || starts != 1 {
+		t.Errorf("a rotation, for which the page loads itself again: browser %d in place of %d, after %d starts", pid, first, starts)
+	}
+	second, starts := shows("another browser's", func(c *Config) { c.Kiosk.Arguments = append(c.Kiosk.Arguments, "--mute-audio") })
+	if second == first || starts != 1 {
+		t.Errorf("other arguments: browser %d after %d, %d starts", second, first, starts)
+	}
+	if pid, _ := shows("elsewhere", func(c *Config) { c.Page = fmt.Sprintf("127.0.0.1:%d", freePort(t)) }); pid == second {
+		t.Error("the browser lives on with a page that has gone")
+	}
+	a, stop := runScreen(t, func() Config { c.Kiosk = config.Kiosk{}; return c }(), health.Limits{})
+	stop()
+	if a.kiosk != nil || syscall.Kill(second, 0) == nil {
+		t.Error("there is a browser, and none is wanted")
+	}
 }

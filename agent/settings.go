@@ -51,8 +51,14 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 	}
 	s.log.Info("The settings of a USB stick are taken; the viewer starts anew with them", "folder", dir, "settings", strings.Join(f.Names(), " "))
 	s.report(dir, provision.Report{Done: "The settings are taken. The viewer starts anew with them, and will say here how that went.", Settings: f.Names()})
-	s.config.StartAnew()
+	s.startAnew()
 	return true
+}
+
+// startAnew ends this agent for another one. A browser with the page on it waits for that; one that is still about to load it would find nobody.
+func (a *Agent) startAnew() {
+	a.handsOver.Store(screenWatch{a}.observe().Page != nil)
+	a.config.StartAnew()
 }
 
 // takeSettings checks and keeps settings as a whole.

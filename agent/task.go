@@ -18,7 +18,7 @@ type task interface {
 
 // tasks are what runs beside the page.
 func (a *Agent) tasks() []task {
-	tasks := []task{
+	return []task{
 		// Find a server, and stay connected.
 		a.session, listener{a}, watcher{a}, presence{a}, neighbours{a}, renewer{a},
 		// Keep the content.
@@ -34,10 +34,6 @@ func (a *Agent) tasks() []task {
 		// Answer whoever is at the machine.
 		control{a},
 	}
-	if a.kiosk != nil {
-		tasks = append(tasks, a.kiosk)
-	}
-	return tasks
 }
 
 // supervise runs a task until ctx ends, and starts it again whenever it stops before that.

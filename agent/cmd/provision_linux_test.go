@@ -68,10 +68,9 @@ func TestStickSetsAViewerUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := strings.TrimSpace(string(token))
-	screen, state := l.host("b"), t.TempDir()
-	viewer := start(t, screen.prefix(), "vitrine", "run", "--state", state)
+	screen, state, config := l.host("b"), openDir(t), kioskConfig(t)
+	viewer := start(t, screen.prefix(), "vitrine", "run", "--state", state, "--config", config)
 	viewer.await("The player page is ready")
-
 	wrong := viewer.insert(stickImage(t, "name = \"Lobby\"\r\ntoken = \""+secret+"\"\r\nlocation = “building-a”\r\n"))
 	viewer.await("not taken, and nothing is changed")
 	awaitReport(t, wrong, "NOT DONE. Nothing was changed on this viewer.\r\n", "vitrine.toml, line 3, column 12: “ is a curly quote", "Address:        10.77.0.2\r\n")
@@ -81,8 +80,8 @@ func TestStickSetsAViewerUp(t *testing.T) {
 	viewer.unplug()
 
 	good := viewer.insert(stickImage(t, "\ufeffname = \"Lobby, left\"\r\nlocation = \"building-a\"\r\nlabels = [\"portrait\"]\r\ntoken = \""+secret+"\"\r\n"))
-	screen.await("enrolled and playing", func(s agent.Status) bool {
-		return connected(s) && playing(s) && s.Name == "Lobby, left" && s.Location.String() == "building-a" && len(s.Labels) == 1
+	first := screen.await("enrolled and playing, and shown", func(s agent.Status) bool {
+		return connected(s) && browserRuns(s) && s.Name == "Lobby, left" && s.Location.String() == "building-a" && len(s.Labels) == 1
 	})
 	awaitReport(t, good, "Done. The settings are in effect, since", "Name:           Lobby, left\r\n", "Site:           e2e\r\n", "Session:        connected to ", "Address:        10.77.0.2\r\n")
 	if strings.Contains(good(), "vitrine1.") {
@@ -106,14 +105,17 @@ func TestStickSetsAViewerUp(t *testing.T) {
 		}
 		return string(data)
 	}
-	first, second := sign("location = \"building-b\"\r\n"), sign("location = \"building-c\"\r\n")
+	older, second := sign("location = \"building-b\"\r\n"), sign("location = \"building-c\"\r\n")
 	at := func(location string) func(agent.Status) bool {
 		return func(s agent.Status) bool { return connected(s) && playing(s) && s.Location.String() == location }
 	}
 	viewer.insert(stickImage(t, second))
-	screen.await("at the place of the signed settings", at("building-c"))
+	got := screen.await("at the place of the signed settings", func(s agent.Status) bool { return at("building-c")(s) && browserRuns(s) })
+	if got.Browser.PID != first.Browser.PID || !got.Started.After(first.Started) {
+		t.Errorf("settings that say nothing of the browser have started it again: %+v after %+v", got.Browser, first.Browser)
+	}
 	viewer.unplug()
-	awaitReport(t, viewer.insert(stickImage(t, first)), "NOT DONE.", "it is an old one (number")
+	awaitReport(t, viewer.insert(stickImage(t, older)), "NOT DONE.", "it is an old one (number")
 	viewer.unplug()
 	awaitReport(t, viewer.insert(stickImage(t, strings.Replace(sign("location = \"building-d\"\n"), "building-d", "building-e", 1))), "NOT DONE.", "it was changed after it was signed")
 	if got, err := screen.status(); err != nil || !at("building-c")(got) {
@@ -124,7 +126,7 @@ func TestStickSetsAViewerUp(t *testing.T) {
 	viewer.unplug()
 	viewer.kill()
 	viewer.mustNotSay(secret)
-	viewer = start(t, screen.prefix(), "vitrine", "run", "--state", state)
+	viewer = start(t, screen.prefix(), "vitrine", "run", "--state", state, "--config", config)
 	screen.await("at its place after a power cut", at("building-c"))
 	viewer.insert(stickImage(t, second))
 	viewer.await("has its settings already")

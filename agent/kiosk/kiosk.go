@@ -44,7 +44,9 @@ type Config struct {
 	Environment []string
 	// Profile is a folder for what the browser writes; it is emptied at each start.
 	Profile string
-	// URL is the page's address. It is asked for at each start, once Ready is closed.
+	// Page is the "host:port" of the page. For a page elsewhere a Keeper starts another browser.
+	Page string
+	// URL is the page's whole address. It is asked for at each start, once Ready is closed.
 	URL   func() string
 	Ready <-chan struct{}
 	// Quiet tells whether this is a moment at which a restart isn't noticed; nil means never.
@@ -61,20 +63,27 @@ type Config struct {
 
 // A Kiosk is the task that keeps a browser running. Its methods are safe for concurrent use.
 type Kiosk struct {
-	config  Config
-	log     *slog.Logger
+	config  Config // but for its functions, which are the owner's
 	restart chan string
 	// look is as the constant says, but in tests.
 	look time.Duration
 
 	mu     sync.Mutex
-	life   *life // nil while no browser runs
+	owned  owner
+	url    string // of the last browser
+	life   *life  // nil while no browser runs
 	memory int64
 	starts int
 }
 
 // New makes a kiosk.
 func New(c Config) *Kiosk {
+	c = complete(c)
+	return &Kiosk{config: c, owned: owner{c, make(chan struct{})}, restart: make(chan string, 1), look: look}
+}
+
+// complete fills in what a config leaves out.
+func complete(c Config) Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -90,7 +99,7 @@ func New(c Config) *Kiosk {
 	if c.MemoryLimit == 0 {
 		c.MemoryLimit = child.TotalMemory() / 2
 	}
-	return &Kiosk{config: c, log: c.Log, restart: make(chan string, 1), look: look}
+	return c
 }
 
 // String names the task.
@@ -116,6 +125,8 @@ type Status struct {
 	Program string
 	PID     int
 	Started time.Time
+	// URL is what it, or the last one, was given as the page's address.
+	URL string
 	// Starts is how often one was started since the agent was.
 	Starts int
 	// Memory is what it used when that was last looked at, in bytes, 0 if that can't be said, and Limit what it may use.
@@ -126,7 +137,7 @@ type Status struct {
 func (k *Kiosk) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := Status{Starts: k.starts, Memory: k.memory, Limit: k.config.MemoryLimit}
+	s := Status{URL: k.url, Starts: k.starts, Memory: k.memory, Limit: k.config.MemoryLimit}
 	if k.life != nil {
 		s.Program, s.PID, s.Started = k.life.command.Path, k.life.command.Process.Pid, k.life.began
 	}
@@ -138,15 +149,14 @@ func (k *Kiosk) Run(ctx context.Context) error {
 	// The browser is to end with the agent however that ends: Linux ties a child to the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-k.config.Ready:
-	}
 	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
 	for {
+		url := k.page(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
 		began := time.Now()
-		err := k.run(ctx)
+		err := k.run(ctx, url)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -155,14 +165,15 @@ func (k *Kiosk) Run(ctx context.Context) error {
 		}
 		wait := retry.Next()
 		if why, ok := errors.AsType[ended](err); ok {
-			k.log.Warn("The browser is started again: "+string(why), "in", wait.Round(100*time.Millisecond))
+			k.log().Warn("The browser is started again: "+string(why), "in", wait.Round(100*time.Millisecond))
 		} else {
-			k.config.Failed(err)
-			k.log.Warn("The browser isn't running; it is started again", "err", err, "in", wait.Round(100*time.Millisecond))
+			k.owner().Failed(err)
+			k.log().Warn("The browser isn't running; it is started again", "err", err, "in", wait.Round(100*time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-k.owner().news: // whoever is new is to know at once whether it runs
 		case <-time.After(wait):
 		}
 	}
@@ -183,7 +194,7 @@ func (k *Kiosk) weigh(pid int) (why string) {
 	k.memory = used
 	k.mu.Unlock()
 	limit := k.config.MemoryLimit
-	if limit == 0 || used <= limit || float64(used) < tooMuch*float64(limit) && !k.config.Quiet() {
+	if limit == 0 || used <= limit || float64(used) < tooMuch*float64(limit) && !k.owner().Quiet() {
 		return ""
 	}
 	return fmt.Sprintf("it used %d MiB of memory, and may use %d", used>>20, limit>>20)

@@ -19,9 +19,12 @@ import (
 const pipeFlag = "--remote-debugging-pipe"
 
 // launch makes the command of a browser with an empty profile, and its tools if it has some. The files are the browser's ends of their pipes.
-func (k *Kiosk) launch(ctx context.Context) (l *life, theirs []*os.File, err error) {
+func (k *Kiosk) launch(ctx context.Context, url string) (l *life, theirs []*os.File, err error) {
+	k.mu.Lock()
+	k.url = url
+	k.mu.Unlock()
 	l = &life{began: time.Now()}
-	if l.command, err = k.command(ctx); err != nil {
+	if l.command, err = k.command(ctx, url); err != nil {
 		return nil, nil, err
 	}
 	l.command.WaitDelay = endTimeout
@@ -42,7 +45,7 @@ func (k *Kiosk) launch(ctx context.Context) (l *life, theirs []*os.File, err err
 }
 
 // command makes the command, with an empty profile.
-func (k *Kiosk) command(ctx context.Context) (*exec.Cmd, error) {
+func (k *Kiosk) command(ctx context.Context, url string) (*exec.Cmd, error) {
 	user, err := k.user()
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ func (k *Kiosk) command(ctx context.Context) (*exec.Cmd, error) {
 	if err := emptyFolder(ctx, k.config.Profile, user); err != nil {
 		return nil, fmt.Errorf("the browser's profile: %w", err)
 	}
-	words, env, err := k.words(k.config.URL())
+	words, env, err := k.words(url)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +87,7 @@ func (k *Kiosk) words(url string) (words, env []string, err error) {
 	}
 	if b.prepare != nil {
 		if err := b.prepare(profile); err != nil {
-			k.log.Warn("The browser's profile can't be prepared; it is started all the same", "err", err)
+			k.log().Warn("The browser's profile can't be prepared; it is started all the same", "err", err)
 		}
 	}
 	return slices.Concat(k.compositor(b), []string{path}, b.arguments(profile), k.config.Arguments, []string{url}), slices.Clone(b.environment), nil

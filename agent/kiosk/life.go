@@ -22,8 +22,8 @@ type life struct {
 	began   time.Time
 }
 
-// run is the life of one browser. It returns an ended if it was the kiosk that has ended it.
-func (k *Kiosk) run(ctx context.Context) error {
+// run is the life of one browser, with the page at url. It returns an ended if it was the kiosk that has ended it.
+func (k *Kiosk) run(ctx context.Context, url string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// A pipe of our own, so that what the browser leaves behind can't hold up Wait.
@@ -32,7 +32,7 @@ func (k *Kiosk) run(ctx context.Context) error {
 		return err
 	}
 	defer words.Close()
-	l, theirs, err := k.launch(ctx)
+	l, theirs, err := k.launch(ctx, url)
 	if err != nil {
 		_ = stderr.Close()
 		return err
@@ -62,7 +62,7 @@ func (k *Kiosk) run(ctx context.Context) error {
 	k.begin(l)
 	defer k.end()
 	pid := l.command.Process.Pid
-	k.log.Info("The browser is started", "program", l.command.Path, "pid", pid)
+	k.log().Info("The browser is started", "program", l.command.Path, "pid", pid)
 	over := make(chan error, 1)
 	go func() { over <- l.command.Wait() }()
 	why, err := k.watch(ctx, pid, over)
@@ -99,9 +99,9 @@ func (k *Kiosk) watch(ctx context.Context, pid int, over <-chan error) (why stri
 			return why, nil
 		case <-ticker.C:
 		}
-		k.config.Failed(nil)
+		k.owner().Failed(nil)
 		if why := k.weigh(pid); why != "" {
-			k.config.Restarted(why)
+			k.owner().Restarted(why)
 			return why, nil
 		}
 	}
@@ -110,7 +110,7 @@ func (k *Kiosk) watch(ctx context.Context, pid int, over <-chan error) (why stri
 // give up a browser for a reason that nobody else knows.
 func (k *Kiosk) give(reason string) {
 	if k.Restart(reason) {
-		k.config.Restarted(reason)
+		k.owner().Restarted(reason)
 	}
 }
 

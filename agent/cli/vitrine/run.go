@@ -17,6 +17,7 @@ import (
 	"vitrine/agent"
 	"vitrine/agent/cli"
 	"vitrine/agent/config"
+	"vitrine/agent/kiosk"
 	"vitrine/agent/protocol"
 	"vitrine/agent/provision"
 	"vitrine/platform/notify"
@@ -44,6 +45,8 @@ type runOptions struct {
 	log                                                            cli.LogOptions
 	// releaseKey is whose releases are believed if the settings name nobody; nil for nobody.
 	releaseKey ed25519.PublicKey
+	// browsers has the browser, which outlives an agent that starts anew.
+	browsers *kiosk.Keeper
 	// logAsked tells that the level of the log was given, and terminal that somebody sees it.
 	logAsked, terminal bool
 }
@@ -78,6 +81,8 @@ func run(ctx context.Context, env cli.Env, args []string) error {
 		log.Error("The key of the vendor that was built into this program can't be used", "err", err)
 	}
 	return service.Run(ctx, serviceConfig, func(ctx context.Context) error {
+		o.browsers = kiosk.NewKeeper(ctx)
+		defer o.browsers.Close()
 		for {
 			err := o.run(ctx, env, console)
 			if !errors.Is(err, errStartAnew) {
@@ -314,7 +319,7 @@ func (o runOptions) play(ctx context.Context, env cli.Env, c config.Config, from
 	}
 	settings := agentConfig(c, from.file)
 	settings.Restart, settings.StartAnew = restart, func() { stop(errStartAnew) }
-	settings.Scratch = os.Getenv("RUNTIME_DIRECTORY")
+	settings.Scratch, settings.Browsers = os.Getenv("RUNTIME_DIRECTORY"), o.browsers
 	settings.Alive, settings.AliveEvery = watchdog(log)
 	settings.Version, settings.Build, settings.Progress, settings.Log = env.Version, env.Build, p.update, log
 	settings.Executable = ownPath()
