@@ -220,7 +220,7 @@ func Status(c Config) (State, error) {
 	if err != nil {
 		return "", err
 	}
-	switch status, err := s.Status(); {
+	switch status, err := ask(s, c); {
 	case errors.Is(err, service.ErrNotInstalled):
 		return NotInstalled, nil
 	case err != nil && err.Error() == "service in failed state":
