@@ -2,6 +2,9 @@ package cmd_test
 
 import (
 	"bufio"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,10 +14,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vitrine/content/release"
 )
 
 // imageFile is the environment variable with the image of a player for amd64, as `make image ARCH=amd64` makes it.
 const imageFile = "VITRINE_IMAGE"
+
+// imageKey is the environment variable with the file of the secret key whose releases the image takes: it was made with RELEASE_KEY.
+const imageKey = "VITRINE_IMAGE_KEY"
 
 // playerScript boots images.
 const playerScript = "../../scripts/vm-image"
@@ -35,6 +43,8 @@ type wall struct {
 	lab  lab
 	site site
 	card string
+	// firmware is more options for the script.
+	firmware []string
 	*process
 	*monitor
 	// shell takes commands, by line.
@@ -77,6 +87,33 @@ func newWall(t *testing.T) *wall {
 // lan is the switch of the network.
 func (w *wall) lan() host { return host{w.t, w.lab.name + "-lan1"} }
 
+// vendor signs releases for the image.
+func (w *wall) vendor() releaser {
+	w.t.Helper()
+	path := os.Getenv(imageKey)
+	if path == "" {
+		w.t.Fatalf("%s names no file: it is the key of `vitrine-server release new-key`, with whose public half the image was made; `make vm-test` does all of that", imageKey)
+	}
+	block, _ := pem.Decode(read(w.t, path))
+	if block == nil {
+		w.t.Fatalf("%s is no key", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	key := parsed.(ed25519.PrivateKey)
+	return releaser{key, release.FormatKey(key.Public().(ed25519.PublicKey))}
+}
+
+// viewerOf builds the viewer for players as another version.
+func viewerOf(t testing.TB, version string, made time.Time) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "vitrine")
+	command(t, "env", "CGO_ENABLED=0", "go", "build", "-ldflags", fmt.Sprintf("-s -w -X main.version=%s -X main.built=%d", version, made.Unix()), "-o", path, "./vitrine")
+	return read(t, path)
+}
+
 // serve starts the site's server.
 func (w *wall) serve() *process {
 	w.t.Helper()
@@ -99,8 +136,9 @@ func (w *wall) stick() string {
 func (w *wall) on(options ...string) {
 	w.t.Helper()
 	m, qmp := newMonitor(w.t)
-	argv := append(w.lan().prefix(), playerScript, "boot", w.card, "--card", w.card, "--shell", filepath.Join(filepath.Dir(m.path), "shell"), "--",
-		"-netdev", "tap,id=lan,ifname=tap0,script=no,downscript=no", "-device", "virtio-net-pci,netdev=lan,romfile=,mac="+playerMAC)
+	argv := append(w.lan().prefix(), playerScript, "boot", w.card, "--card", w.card, "--shell", filepath.Join(filepath.Dir(m.path), "shell"))
+	argv = append(append(argv, w.firmware...), "--", "-netdev", "tap,id=lan,ifname=tap0,script=no,downscript=no",
+		"-device", "virtio-net-pci,netdev=lan,romfile=,mac="+playerMAC)
 	w.process, w.monitor, w.shell = newProcess(w.t, "QEMU", append(append(argv, qmp...), options...)), m, nil
 	log, err := w.cmd.StderrPipe()
 	if err != nil {

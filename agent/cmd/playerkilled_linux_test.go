@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -11,54 +12,69 @@ import (
 	"testing"
 	"time"
 
-	"vitrine/content/digest"
+	"vitrine/agent/update"
+	"vitrine/content/release"
+	"vitrine/platform/disk"
 )
 
 // cutsOfPlayer is the environment variable with how often the player's power is cut.
 const cutsOfPlayer = "VITRINE_PLAYER_CUTS"
 
-// The power of a player is cut at random moments: in each round once while a new programme is on its way to it, and once while it starts. What is on its
-// card then is a whole programme, not older than the last one, and it starts with a picture on the screen.
+// The power of a player is cut at random moments: in each round once while something new is on its way to it, two programmes and then a release of the
+// viewer, and once while it starts, by UEFI. What is on its card then is a whole programme and whole releases, and it starts with a picture on the screen.
 func TestPlayerLosesPower(t *testing.T) {
 	w := newWall(t)
-	cuts := 20
+	if _, err := os.Stat("/usr/share/OVMF/OVMF_CODE_4M.fd"); err != nil {
+		t.Fatalf("%v (Debian package ovmf)", err)
+	}
+	w.firmware = []string{"--uefi"}
+	rounds := 10
 	if text := os.Getenv(cutsOfPlayer); text != "" {
-		var err error
-		if cuts, err = strconv.Atoi(text); err != nil {
+		cuts, err := strconv.Atoi(text)
+		if err != nil {
 			t.Fatalf("%s=%s: want a number", cutsOfPlayer, text)
 		}
+		rounds = (cuts + 1) / 2
 	}
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
+	within := func(most time.Duration) time.Duration { return time.Duration(random.Int64N(int64(most))) }
 	t.Logf("the seed is %d", seed)
+	vendor := w.vendor()
 	w.serve()
 	w.on(stickOf("stick", w.stick())...)
 	w.shows("the page that waits", waits)
 	w.attach("stick")
 	w.plays()
-	found := map[digest.Digest]int{}
-	for cut := range cuts {
-		if cut%2 == 0 {
-			more := t.TempDir()
-			pictures(t, more, 10+cut, 11+cut)
-			command(t, "sh", "-c", "rm -f "+w.site.media+"/1?.png; mv "+more+"/*.png "+w.site.media)
-			w.endAfter(time.Duration(random.Int64N(int64(12 * time.Second))))
+	for round := range rounds {
+		if round%3 == 2 {
+			w.publish(vendor, round)
+			w.endAfter(within(time.Minute))
 		} else {
-			w.on()
-			w.endAfter(time.Duration(random.Int64N(int64(90 * time.Second))))
+			more := t.TempDir()
+			pictures(t, more, 10+round, 11+round)
+			command(t, "sh", "-c", "rm -f "+w.site.media+"/1?.png; mv "+more+"/*.png "+w.site.media)
+			w.endAfter(within(12 * time.Second))
 		}
-		got := w.onCard()
-		found[got]++
-		t.Logf("cut %d: programme %v", cut+1, got)
-		if got.IsZero() || t.Failed() {
-			t.Fatal("there is no whole programme on the card")
-		}
-		if cut%2 == 1 {
-			w.on()
-			w.plays()
-		}
+		w.isWhole(vendor)
+		w.on()
+		w.endAfter(within(90 * time.Second))
+		w.isWhole(vendor)
+		w.on()
+		w.plays()
 	}
-	t.Logf("%d cuts, %d programmes", cuts, len(found))
+	t.Logf("%d cuts", 2*rounds)
+	w.publish(vendor, rounds)
+	w.awaitServer("1 kept", "update", "status")
+	w.plays()
+}
+
+// publish hands out a release that is newer the higher the number is.
+func (w *wall) publish(vendor releaser, number int) {
+	w.t.Helper()
+	version, made := fmt.Sprintf("99.%d", number), time.Now().Truncate(time.Second)
+	folder, _ := vendor.sign(w.t, version, viewerOf(w.t, version, made), func(r *release.Release) { r.Made = made })
+	w.site.publish(w.t, folder)
 }
 
 // endAfter cuts the power after a time.
@@ -73,42 +89,72 @@ func (w *wall) endAfter(d time.Duration) {
 	}
 }
 
-// onCard is the programme that is whole in the last partition of the card, of which a copy is looked at.
-func (w *wall) onCard() digest.Digest {
-	w.t.Helper()
-	dir := w.t.TempDir()
-	part, mounted := filepath.Join(dir, "data.img"), filepath.Join(dir, "mounted")
+// isWhole looks at a copy of the card's last partition: it has a whole programme, and what is known of releases is true.
+func (w *wall) isWhole(vendor releaser) {
+	t := w.t
+	t.Helper()
+	dir := t.TempDir()
+	part, state := filepath.Join(dir, "data.img"), filepath.Join(dir, "state")
 	defer os.Remove(part)
 	if err := copyPartition(w.card, 4, part); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if err := os.Mkdir(mounted, 0o755); err != nil {
-		w.t.Fatal(err)
+	if err := os.Mkdir(state, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	command(w.t, "mount", "-t", "ext4", "-o", "loop", part, mounted)
-	defer command(w.t, "umount", mounted)
-	got, err := wholeProgramme(w.t, filepath.Join(mounted, "content"))
-	if err != nil {
-		w.t.Error(err)
+	command(t, "mount", "-t", "ext4", "-o", "loop", part, state)
+	defer command(t, "umount", state)
+	got, err := wholeProgramme(t, filepath.Join(state, "content"))
+	if err != nil || got.IsZero() {
+		t.Errorf("there is no whole programme on the card: %v", err)
 	}
-	return got
+	releases, damage := update.Open(disk.OS{}, state)
+	runs, ok, problem := releases.Choose(update.Base{}, []ed25519.PublicKey{vendor.key.Public().(ed25519.PublicKey)}, "", false)
+	if damage != nil || problem != nil {
+		t.Errorf("the releases on the card: %v, %v", damage, problem)
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	say := "the installed viewer"
+	if ok {
+		say = "release " + runs.Version
+	}
+	if trial := releases.Record.Trial; trial != nil {
+		say += fmt.Sprintf(", and %s on trial, ready %v, started %d times", trial.Version, trial.Ready, trial.Starts)
+	}
+	t.Logf("on the card: programme %v, %s", got, say)
 }
 
-// copyPartition copies one of the four partitions of an MBR's table to a file, with holes where there is nothing.
+// partition is where one of the four partitions of an MBR's table begins, and its size, in bytes.
+func partition(card string, number int) (first, size int64, err error) {
+	f, err := os.Open(card)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	entry := make([]byte, 16)
+	if _, err := f.ReadAt(entry, int64(446+16*(number-1))); err != nil {
+		return 0, 0, err
+	}
+	first, size = int64(binary.LittleEndian.Uint32(entry[8:]))*512, int64(binary.LittleEndian.Uint32(entry[12:]))*512
+	if size == 0 {
+		return 0, 0, fmt.Errorf("%s has no partition %d", card, number)
+	}
+	return first, size, nil
+}
+
+// copyPartition copies a partition to a file, with holes where there is nothing.
 func copyPartition(card string, number int, to string) error {
+	first, size, err := partition(card, number)
+	if err != nil {
+		return err
+	}
 	f, err := os.Open(card)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	entry := make([]byte, 16)
-	if _, err := f.ReadAt(entry, int64(446+16*(number-1))); err != nil {
-		return err
-	}
-	first, size := int64(binary.LittleEndian.Uint32(entry[8:]))*512, int64(binary.LittleEndian.Uint32(entry[12:]))*512
-	if size == 0 {
-		return fmt.Errorf("%s has no partition %d", card, number)
-	}
 	out, err := os.Create(to)
 	if err != nil {
 		return err
