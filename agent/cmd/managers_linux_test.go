@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +52,7 @@ func networkScript(t *testing.T, manager string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(path, append([]byte("manager="+manager+"\n"), script...), 0o644); err != nil {
+	if err := os.WriteFile(path, append(fmt.Appendf(nil, "manager=%s short=%t\n", manager, testing.Short()), script...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -77,12 +78,19 @@ mkdir -p etc/systemd/system && rm -rf etc/systemd/system/*.wants &&
 printf '[Unit]\nDefaultDependencies=no\nRequires=basic.target\nAfter=basic.target dbus.socket\n[Service]\nType=oneshot\nStandardOutput=file:/result\nStandardError=inherit\nExecStart=sh -c "sh /root/script; echo exit code $?"\nExecStopPost=systemctl --no-block exit\n' >etc/systemd/system/script.service &&
 chroot . unshare --pid --fork --mount-proc env -i container=test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd systemd.unit=script.service; cat result`
 
-// The same with Wi-Fi, in a virtual machine that has two radios, of which one is an access point with WPA2.
+// The same with Wi-Fi, in a virtual machine that has two radios, of which one is an access point with WPA2. In short, one manager takes a right key and no wrong one.
 func TestWirelessManagers(t *testing.T) {
 	root := deviceRoot(t)
 	needVM(t)
-	for _, manager := range []string{"NetworkManager-wifi", "networkd-iwd-wifi", "networkd-supplicant-wifi"} {
+	managers := []string{"NetworkManager-wifi", "networkd-iwd-wifi", "networkd-supplicant-wifi"}
+	if testing.Short() {
+		managers = managers[:1]
+	}
+	for _, manager := range managers {
 		t.Run(manager, func(t *testing.T) {
+			if testing.Short() {
+				t.Parallel()
+			}
 			disk := diskImage(t, 1<<30, "mkfs.ext4", "-q", "-F", "-d", root)
 			g := boot(t, nil, "--disk", disk, "--add", networkScript(t, manager), "--memory", "768")
 			g.patience = 10 * time.Minute // the processor is a program, and what leads nowhere is tried for a minute
@@ -95,10 +103,12 @@ func TestWirelessManagers(t *testing.T) {
 
 // What the rule for polkit allows, with the real polkitd, logind and timedated.
 func TestRightsByPolkit(t *testing.T) {
+	t.Parallel()
 	bootDevice(t, deviceRoot(t), "systemd", "testdata/rights-script")
 }
 
 // The service from the installation to the removal with the real OpenRC, which starts it again however often it ends.
 func TestServiceUnderOpenRC(t *testing.T) {
+	t.Parallel()
 	bootDevice(t, deviceRoot(t), "openrc", "testdata/openrc-script")
 }

@@ -3,8 +3,10 @@ package setup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,9 +24,9 @@ func (s System) Await(ctx context.Context, settings Settings, hosts []string, pa
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
 	for {
-		err := s.settled(settings)
+		via, err := s.settled(settings)
 		if err == nil {
-			err = reach(ctx, hosts)
+			err = reach(ctx, via, hosts)
 		}
 		if err == nil {
 			return nil
@@ -37,38 +39,57 @@ func (s System) Await(ctx context.Context, settings Settings, hosts []string, pa
 	}
 }
 
-// settled says what is still missing on this machine's interfaces for the settings to be in effect; nil if nothing is.
-func (s System) settled(settings Settings) error {
+// settled finds the interface on which the settings are in effect, or says what is still missing for that. Where they leave it open which one it is, via is
+// empty: it is all of them.
+func (s System) settled(settings Settings) (via string, err error) {
 	interfaces, err := network.Interfaces()
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, i := range interfaces {
-		fits := !i.Loopback && i.Up && i.Running && (settings.Interface == "" || settings.Interface == i.Name) &&
-			(settings.SSID == "" || s.exists("sys/class/net/"+i.Name+"/wireless"))
+		if i.Loopback || !i.Up || !i.Running || settings.Interface != "" && settings.Interface != i.Name || settings.SSID != "" && !s.joined(i.Name, settings.SSID) {
+			continue
+		}
 		for _, p := range i.Addrs {
-			if fits && (p == settings.Address || !settings.Address.IsValid() && p.Addr().IsGlobalUnicast()) {
-				return nil
+			if p != settings.Address && (settings.Address.IsValid() || !p.Addr().IsGlobalUnicast()) {
+				continue
 			}
+			if settings.Interface == "" && settings.SSID == "" {
+				return "", nil
+			}
+			return i.Name, nil
 		}
 	}
-	if settings.Address.IsValid() {
-		return errors.New("no interface has the address " + settings.Address.String())
+	switch {
+	case settings.SSID != "" && !slices.ContainsFunc(interfaces, func(i network.Interface) bool { return s.joined(i.Name, settings.SSID) }):
+		return "", fmt.Errorf("no radio has joined the wireless network %q", settings.SSID)
+	case settings.Address.IsValid():
+		return "", errors.New("no interface has the address " + settings.Address.String())
 	}
-	return errors.New("the network has given no address")
+	return "", errors.New("the network has given no address")
 }
 
-// reach says why none of some hosts, nor a gateway of this machine, can be reached.
-func reach(ctx context.Context, hosts []string) error {
+// joined tells whether an interface is a radio, and in that network; a radio may have gone back to one that it knew before. A kernel that doesn't say
+// which one it is is believed.
+func (s System) joined(name, ssid string) bool {
+	if !s.exists("sys/class/net/" + name + "/wireless") {
+		return false
+	}
+	at, ok := wirelessNetwork(name)
+	return !ok || at == ssid
+}
+
+// reach says why none of some hosts, nor a gateway of this machine, can be reached by way of an interface, or, if that is empty, by any.
+func reach(ctx context.Context, via string, hosts []string) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	gateways := gateways()
+	gateways := gateways(via)
 	found := make(chan bool, len(hosts)+len(gateways))
 	for _, host := range hosts {
-		go func() { found <- answers(ctx, host) }()
+		go func() { found <- answers(ctx, via, host) }()
 	}
 	for _, g := range gateways {
-		go func() { found <- answers(ctx, net.JoinHostPort(g.String(), "53")) || neighbour(g) }()
+		go func() { found <- answers(ctx, via, net.JoinHostPort(g.String(), "53")) || neighbour(via, g) }()
 	}
 	for range cap(found) {
 		if <-found {
@@ -82,8 +103,8 @@ func reach(ctx context.Context, hosts []string) error {
 }
 
 // answers tells whether a host is there: one that refuses is.
-func answers(ctx context.Context, addr string) bool {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+func answers(ctx context.Context, via, addr string) bool {
+	conn, err := (&net.Dialer{Control: through(via)}).DialContext(ctx, "tcp", addr)
 	if err == nil {
 		conn.Close()
 	}

@@ -260,16 +260,16 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := l.Addr().String()
-	if err := reach(t.Context(), []string{open}); err != nil {
+	if err := reach(t.Context(), "", []string{open}); err != nil {
 		t.Errorf("one that answers: %v", err)
 	}
 	l.Close()
-	if err := reach(t.Context(), []string{open}); err != nil {
+	if err := reach(t.Context(), "", []string{open}); err != nil {
 		t.Errorf("one that refuses is there: %v", err)
 	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if answers(over, open) {
+	if answers(over, "", open) {
 		t.Error("nobody answers without a time to do so")
 	}
 }
@@ -277,7 +277,7 @@ func TestReach(t *testing.T) {
 func TestAwait(t *testing.T) {
 	s, _ := machine(t)
 	for settings, want := range map[*Settings]string{
-		&fixed: "no interface has the address 10.0.0.20/24", &radio: "the network has given no address", {Interface: "none0"}: "the network has given no address",
+		&fixed: "no interface has the address 10.0.0.20/24", &radio: `no radio has joined the wireless network`, {Interface: "none0"}: "the network has given no address",
 	} {
 		if err := s.Await(t.Context(), *settings, nil, time.Millisecond); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", settings, err, want)
