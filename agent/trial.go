@@ -119,7 +119,7 @@ func (a *Agent) failTrial(why string) {
 	}
 	a.releases.condemned = true
 	a.log.Error("This release isn't kept; the one before comes back", "version", a.releases.own.Version, "why", why)
-	if err := a.releases.folder.Fail(why); err != nil {
+	if err := a.releases.folder.Fail(why, !a.session.Status().Up()); err != nil {
 		a.log.Warn("That can't be noted on disk; the next start finds it out", "err", err)
 	}
 }

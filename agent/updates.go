@@ -76,6 +76,8 @@ type updates struct {
 	since time.Time
 	retry backoff.Backoff
 	again time.Time
+	// met tells that there was a session since the start.
+	met bool
 }
 
 // String names the task.
@@ -109,7 +111,7 @@ func (u *updates) begin() {
 	if t := u.releases.folder.Record.Trial; t != nil && t.Ready && t.Digest != u.releases.own.Digest && u.config.Restart != nil {
 		// To start again and again would keep the screen dark.
 		u.releases.condemned = true
-		if err := u.releases.folder.Fail("the installed program didn't start it; its log says why"); err != nil {
+		if err := u.releases.folder.Fail("the installed program didn't start it; its log says why", false); err != nil {
 			u.log.Error("A release wasn't started, and that can't be noted on disk; none is tried before the next start", "version", t.Version, "err", err)
 		} else {
 			u.releases.condemned = false
@@ -138,6 +140,7 @@ func (u *updates) look() {
 	}
 	s := protocol.UpdateStatus{Release: ref.Digest}
 	u.releases.mu.Lock()
+	u.judge()
 	if u.releases.own != (update.Release{}) {
 		s.Installed = u.releases.folder.Record.Base.Version
 	}
@@ -152,6 +155,18 @@ func (u *updates) look() {
 	}
 	u.releases.mu.Unlock()
 	u.tell(s)
+}
+
+// judge finds out whose fault it was that a release had no session: where this one, which ran before it, has had none for as long either, it was the network's or the
+// server's. u.releases.mu is held.
+func (u *updates) judge() {
+	u.met = u.met || u.session.Status().Up()
+	if _, limit := u.config.trialTimes(); u.met || time.Since(u.started) < limit {
+		return
+	}
+	if err := u.releases.folder.Forgive(); err != nil {
+		u.log.Warn("That a release isn't to blame for having had no session can't be noted on disk", "err", err)
+	}
 }
 
 // tell makes a status known, if it is another one.

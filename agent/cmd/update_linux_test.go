@@ -450,7 +450,7 @@ func TestUpdateThatIsInstalled(t *testing.T) {
 	}
 }
 
-// A release that never has a session isn't kept.
+// A release that never has a session isn't kept; it is tried again if there was none for anybody.
 func TestUpdateThatIsNeverWell(t *testing.T) {
 	s := newSite(t)
 	server, addr := s.serve(t, "127.0.0.1:0")
@@ -461,8 +461,19 @@ func TestUpdateThatIsNeverWell(t *testing.T) {
 	v.await("on trial", func(st agent.Status) bool { return st.Version == "2.0" && playing(st) })
 	server.kill()
 	v.await("back at the one before", func(st agent.Status) bool { return st.Version == "development" && playing(st) })
-	s.serve(t, addr)
+	server, _ = s.serve(t, addr)
 	if st := v.update(d, protocol.UpdateFailed); st.Version != "development" || !strings.Contains(st.Update.Error, "no session") {
+		t.Errorf("%s runs, %+v", st.Version, st.Update)
+	}
+
+	// The one before, started again, doesn't reach a server in that time either.
+	server.kill()
+	v.kill()
+	v.await("a viewer that takes it back", func(st agent.Status) bool {
+		return st.Version == "development" && st.Update != nil && st.Update.State != protocol.UpdateFailed
+	})
+	s.serve(t, addr)
+	if st := v.update(d, protocol.UpdateKept); st.Version != "2.0" {
 		t.Errorf("%s runs, %+v", st.Version, st.Update)
 	}
 }

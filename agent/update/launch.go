@@ -161,8 +161,23 @@ func check(r Release, program io.Reader) error {
 // Confirm keeps the release on trial: it has proved itself.
 func (f *Folder) Confirm() error { return f.change((*Record).confirm) }
 
-// Fail ends the trial: the next start takes what ran before.
-func (f *Folder) Fail(why string) error { return f.change(func(r *Record) { r.fail(why) }) }
+// Fail ends the trial: the next start takes what ran before. alone tells that it had no session with a server.
+func (f *Folder) Fail(why string, alone bool) error {
+	return f.change(func(r *Record) {
+		r.fail(why)
+		if len(r.Failed) > 0 {
+			r.Failed[len(r.Failed)-1].Alone = alone
+		}
+	})
+}
+
+// Forgive has releases tried again that had no session: what ran before had none for as long either.
+func (f *Folder) Forgive() error {
+	if !slices.ContainsFunc(f.Record.Failed, func(failed Failure) bool { return failed.Alone }) {
+		return nil
+	}
+	return f.change((*Record).forgive)
+}
 
 // Pause notes that a trial is ended by somebody who has the right to, and goes on at the next start.
 func (f *Folder) Pause() error {

@@ -50,6 +50,8 @@ type Failure struct {
 	Digest  digest.Digest `json:"digest"`
 	Version string        `json:"version"`
 	Why     string        `json:"why"`
+	// Alone tells that it had no session, which may have been the network's fault.
+	Alone bool `json:"alone,omitempty"`
 	// Told tells that the server has been told.
 	Told bool `json:"told,omitempty"`
 }
@@ -127,6 +129,11 @@ func (r *Record) fail(why string) {
 	r.Failed = append(r.Failed, f)
 	r.Failed = r.Failed[max(0, len(r.Failed)-maxFailed):]
 	r.Trial = nil
+}
+
+// forgive forgets failures that were the network's fault.
+func (r *Record) forgive() {
+	r.Failed = slices.DeleteFunc(r.Failed, func(f Failure) bool { return f.Alone })
 }
 
 // confirm makes the release on trial the one that runs from now on.

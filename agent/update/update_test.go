@@ -228,8 +228,24 @@ func TestLives(t *testing.T) {
 		"not well in time": func(p *player) {
 			p.install(1)
 			f := p.runs(base, "1.1")
-			p.must(f.Fail("no session"))
+			p.must(f.Fail("no picture", false))
 			p.runs(base, "1.0")
+			p.must(f.Forgive())
+			if err := p.open().Record.Refuses(made(1).Release, base.Built); err == nil {
+				p.Error("it is tried again")
+			}
+		},
+		"no session, as before it": func(p *player) {
+			p.install(1)
+			f := p.runs(base, "1.1")
+			p.must(f.Fail("no session", true))
+			f = p.runs(base, "1.0")
+			if err := f.Record.Refuses(made(1).Release, base.Built); err == nil {
+				p.Error("it is tried again at once")
+			}
+			p.must(f.Forgive())
+			p.install(1)
+			p.runs(base, "1.1")
 		},
 		"can't be run": func(p *player) {
 			p.keep(1)
