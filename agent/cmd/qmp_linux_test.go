@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	_ "image/png"
 	"net"
 	"os"
 	"path/filepath"
@@ -99,21 +98,33 @@ func stickOf(name, file string) []string {
 	return []string{"-blockdev", "driver=raw,node-name=" + name + ",file.driver=file,file.filename=" + file}
 }
 
-// picture is what is on the screen.
+// picture is what is on the screen. It comes as a portable pixmap: a PNG takes QEMU, and then this, far longer.
 func (m *monitor) picture() image.Image {
 	m.t.Helper()
-	path := m.path + ".png"
-	m.tell("screendump", map[string]any{"filename": path, "format": "png"})
-	f, err := os.Open(path)
+	path := m.path + ".ppm"
+	m.tell("screendump", map[string]any{"filename": path})
+	data, err := os.ReadFile(path)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	defer f.Close()
-	picture, _, err := image.Decode(f)
-	if err != nil {
-		m.t.Fatal(err)
+	var width, height, most int
+	if _, err := fmt.Sscanf(string(data[:min(len(data), 64)]), "P6\n%d %d\n%d\n", &width, &height, &most); err != nil || most != 255 || len(data) < 3*width*height {
+		m.t.Fatalf("QEMU's picture is no pixmap: %q…, %v", data[:min(len(data), 16)], err)
 	}
-	return picture
+	return pixmap{data[len(data)-3*width*height:], width, height}
+}
+
+// A pixmap is a picture with three bytes for each pixel.
+type pixmap struct {
+	data          []byte
+	width, height int
+}
+
+func (p pixmap) ColorModel() color.Model { return color.RGBAModel }
+func (p pixmap) Bounds() image.Rectangle { return image.Rect(0, 0, p.width, p.height) }
+func (p pixmap) At(x, y int) color.Color {
+	at := p.data[3*(y*p.width+x):]
+	return color.RGBA{at[0], at[1], at[2], 255}
 }
 
 // await waits until the screen is as wanted.
