@@ -45,6 +45,9 @@ func (a *Agent) openKiosk() {
 		Restarted: func(why string) { a.session.Event("browser", "the browser was started again: "+why, a.clock.Now()) },
 		Log:       a.log,
 	})
+	if a.kiosk.OnCard() {
+		a.screen.painter = onCard{a}
+	}
 }
 
 // browserURL is the page's address for the next browser that is started. By its key that page is told from others that may be open.
@@ -73,7 +76,7 @@ func (a *Agent) browserStatus() *protocol.BrowserStatus {
 		return nil
 	}
 	s := a.kiosk.Status()
-	b := &protocol.BrowserStatus{Running: s.PID != 0, Starts: s.Starts, Memory: s.Memory, Limit: s.Limit}
+	b := &protocol.BrowserStatus{Running: s.PID != 0, Paused: s.Paused, Starts: s.Starts, Memory: s.Memory, Limit: s.Limit}
 	if b.Running {
 		b.Program, b.PID, b.Since = filepath.Base(s.Program), s.PID, s.Started.UTC()
 	}

@@ -68,6 +68,9 @@ func (a *Agent) identify(context.Context, json.RawMessage) (session.Outcome, err
 // restartPlayer starts the browser again that this viewer runs, or has every open page load itself again.
 func (a *Agent) restartPlayer(context.Context, json.RawMessage) (session.Outcome, error) {
 	if a.kiosk != nil {
+		if a.kiosk.Status().Paused {
+			return session.Outcome{}, errors.New("the display is off, and no browser runs before it is on again; then it is a new one")
+		}
 		if !a.kiosk.Restart("the server wants it") {
 			return session.Outcome{}, errors.New("no browser is running; one is started as soon as that can be done, and the status says what is in the way")
 		}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type screen struct {
 	display switcher
 	// changed is told whenever the status is another one.
 	changed func(err error)
+	// painter draws on the graphics card, for as long as the display is on; nil if nothing of this viewer's does.
+	painter painter
 
 	mu     sync.Mutex
 	off    bool // what is wanted
@@ -38,7 +41,27 @@ type screen struct {
 	status protocol.DisplayStatus
 	stop   context.CancelFunc // ends what is being done
 	poked  chan struct{}
+
+	// vain is set once the painter was paused for nothing; until the next standby it stays. Only Run and what it calls use it.
+	vain bool
 }
+
+// A painter can be made to let go of the graphics card, by kiosk.Kiosk's rules.
+type painter interface {
+	Pause(ctx context.Context) error
+	Resume()
+}
+
+const (
+	// pauseTime is how long the painter may take to end: a browser that hangs is killed well before.
+	pauseTime = 20 * time.Second
+	// takeTries is how often the card is tried to be had then, takePause apart: whoever has lent it may need a moment to take it back.
+	takeTries = 5
+	takePause = time.Second
+)
+
+// errNeeded is that the painter can't be spared yet, which is nobody's fault.
+var errNeeded = errors.New("the browser is needed")
 
 func newScreen(d switcher, changed func(error)) *screen {
 	return &screen{display: d, changed: changed, stop: func() {}, poked: make(chan struct{}, 1), status: protocol.DisplayStatus{State: display.Unknown.String()}}
@@ -119,7 +142,7 @@ func (s *screen) do(ctx context.Context, act bool) (off bool, err error) {
 	s.mu.Unlock()
 	state, looked := s.display.State(ctx)
 	if act || !off && looked == nil && state == display.Off {
-		if err = s.display.Set(ctx, !off); err == nil {
+		if err = s.set(ctx, !off); err == nil {
 			state, looked = s.display.State(ctx)
 		}
 	}
@@ -133,11 +156,55 @@ func (s *screen) do(ctx context.Context, act bool) (off bool, err error) {
 	return off, err
 }
 
+// set switches the display. If that takes the graphics card, the painter lets go of it before, and gets it back with a display that is on, or that couldn't be switched off:
+// then the page is dark at least.
+func (s *screen) set(ctx context.Context, on bool) error {
+	if s.painter == nil {
+		return s.display.Set(ctx, on)
+	}
+	if on {
+		defer s.painter.Resume()
+		s.vain = false
+		return s.display.Set(ctx, true)
+	}
+	if s.vain || s.display.Method() != display.DRM {
+		return s.display.Set(ctx, false)
+	}
+	err := s.take(ctx)
+	if err != nil && ctx.Err() == nil { // else what is wanted has changed, and is done next
+		s.vain = !errors.Is(err, errNeeded)
+		s.painter.Resume()
+	}
+	return err
+}
+
+// take pauses the painter, and switches the display off in its place.
+func (s *screen) take(ctx context.Context) error {
+	leaving, cancel := context.WithTimeout(ctx, pauseTime)
+	defer cancel()
+	if err := s.painter.Pause(leaving); err != nil {
+		return fmt.Errorf("the display stays on, since the browser doesn't let go of the graphics card: %w", err)
+	}
+	for try := 1; ; try++ {
+		err := s.display.Set(ctx, false)
+		if err == nil || try == takeTries {
+			return err
+		}
+		timer := time.NewTimer(takePause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
 // note keeps what is known of the display.
 func (s *screen) note(state display.State, err error) {
 	status := protocol.DisplayStatus{State: state.String(), Method: s.display.Method()}
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = nil // it was never asked for
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, errNeeded) {
+		err = nil // it was never asked for, or comes later
 	}
 	if err != nil {
 		status.Error = err.Error()
@@ -165,6 +232,20 @@ func (s *screen) farewell(ctx context.Context) {
 		s.changed(err)
 	}
 }
+
+// onCard is the browser as what draws on the graphics card.
+type onCard struct{ *Agent }
+
+// Pause has the browser end, unless a release is on trial, which has to show by it what it can do.
+func (o onCard) Pause(ctx context.Context) error {
+	if o.onTrial() {
+		return errNeeded
+	}
+	return o.kiosk.Pause(ctx)
+}
+
+// Resume has it run again.
+func (o onCard) Resume() { o.kiosk.Resume() }
 
 // screenChanged tells the server of the display, and a technician of what is wrong with it.
 func (a *Agent) screenChanged(err error) {

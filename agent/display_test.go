@@ -22,6 +22,52 @@ type lamp struct {
 	slow  time.Duration
 	// told is what the screen said of it last.
 	told error
+	// card is what draws on the graphics card, without which the display can't be switched off by DRM; nil for one that is switched by CEC.
+	card *card
+}
+
+// A card has a painter on it, or not, and notes what that did.
+type card struct {
+	mu            sync.Mutex
+	free          bool
+	pauses, comes int
+	// needed is that it can't go, and slow how long it takes to; lent is how often the card is still missing then.
+	needed bool
+	slow   time.Duration
+	lent   int
+}
+
+func (c *card) Pause(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.needed {
+		return errNeeded
+	}
+	c.pauses++
+	select {
+	case <-time.After(c.slow):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	c.free = true
+	return nil
+}
+
+func (c *card) Resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.free {
+		c.comes++
+	}
+	c.free = false
+}
+
+// missing is true once for each time that the card is.
+func (c *card) missing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lent--
+	return !c.free || c.lent >= 0
 }
 
 func (l *lamp) Set(ctx context.Context, on bool) error {
@@ -29,6 +75,9 @@ func (l *lamp) Set(ctx context.Context, on bool) error {
 	case <-time.After(l.slow):
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if !on && l.card != nil && l.card.missing() {
+		return errors.New("another program has the card")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +96,12 @@ func (l *lamp) State(context.Context) (display.State, error) {
 	return l.state, nil
 }
 
-func (l *lamp) Method() string { return "cec" }
+func (l *lamp) Method() string {
+	if l.card != nil {
+		return display.DRM
+	}
+	return "cec"
+}
 
 func (l *lamp) tell(err error) {
 	l.mu.Lock()
@@ -82,6 +136,9 @@ func lit(t *testing.T, l *lamp, test func(*screen)) (farewell string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScreen(l, l.tell)
+		if l.card != nil {
+			s.painter = l.card
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- s.Run(ctx) }()
@@ -158,6 +215,77 @@ func TestDisplayIsWatched(t *testing.T) {
 		}
 		if did := l.did(); did != "on" || time.Since(began) > 11*time.Second {
 			t.Errorf("a wish that changes: %q after %v", did, time.Since(began))
+		}
+	})
+}
+
+// A display that is switched by DRM takes the card from the browser, and gives it back.
+func TestDisplayTakesTheCard(t *testing.T) {
+	c := &card{lent: 2}
+	l := &lamp{state: display.On, card: c}
+	lit(t, l, func(s *screen) {
+		l.did()
+		s.want(true)
+		time.Sleep(5 * time.Second)
+		if did := l.did(); did != "off" || s.Status().State != "off" || l.heard() != nil || !c.free {
+			t.Errorf("for standby: %q, %+v, told %v, the card is free: %v", did, s.Status(), l.heard(), c.free)
+		}
+		time.Sleep(10 * screenLook)
+		if did := l.did(); did != "" || c.pauses != 1 {
+			t.Errorf("in standby: %q, %d pauses", did, c.pauses)
+		}
+		s.want(false)
+		synctest.Wait()
+		if did := l.did(); did != "on" || s.Status().State != "on" || c.free || c.comes != 1 {
+			t.Errorf("awake: %q, %+v, %d comes", did, s.Status(), c.comes)
+		}
+
+		// Awake again while the browser is still ending.
+		c.slow = 3 * time.Second
+		s.want(true)
+		time.Sleep(time.Second)
+		s.want(false)
+		synctest.Wait()
+		if did := l.did(); did != "on" || s.Status().State != "on" || s.Status().Error != "" {
+			t.Errorf("awake at once: %q, %+v", did, s.Status())
+		}
+	})
+}
+
+// If it is for nothing, or the browser can't be spared, the browser stays, and what is reported is true.
+func TestDisplayLeavesTheCard(t *testing.T) {
+	for name, c := range map[string]*card{"never free": {lent: 1000}, "a browser that doesn't end": {slow: time.Hour}} {
+		l := &lamp{state: display.On, card: c}
+		lit(t, l, func(s *screen) {
+			s.want(true)
+			time.Sleep(time.Hour)
+			if l.did(); s.Status().State != "on" || !strings.Contains(s.Status().Error, "the card") || l.heard() == nil || c.free || c.pauses != 1 {
+				t.Errorf("%s: %+v, told %v, %d pauses", name, s.Status(), l.heard(), c.pauses)
+			}
+			c.lent, c.slow = 0, 0
+			s.want(false)
+			synctest.Wait()
+			s.want(true)
+			synctest.Wait()
+			if l.did(); s.Status().State != "off" || s.Status().Error != "" || l.heard() != nil {
+				t.Errorf("%s, in the next standby: %+v", name, s.Status())
+			}
+		})
+	}
+	c := &card{needed: true}
+	l := &lamp{state: display.On, card: c}
+	lit(t, l, func(s *screen) {
+		s.want(true)
+		time.Sleep(2 * time.Minute)
+		if s.Status().State != "on" || s.Status().Error != "" || l.heard() != nil {
+			t.Errorf("while it is needed: %+v", s.Status())
+		}
+		c.mu.Lock()
+		c.needed = false
+		c.mu.Unlock()
+		time.Sleep(3 * time.Minute)
+		if s.Status().State != "off" {
+			t.Errorf("when it isn't any more: %+v", s.Status())
 		}
 	})
 }

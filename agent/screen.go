@@ -106,7 +106,7 @@ func (s screenWatch) observe() health.Observation {
 	pages := s.player.OpenPages()
 	if o.Ours {
 		browser := s.kiosk.Status()
-		o.Starts = browser.Starts
+		o.Starts, o.Nothing = browser.Starts, o.Nothing || browser.Paused
 		pages = slices.DeleteFunc(pages, func(p player.Page) bool { return !isOurs(p, browser) })
 	}
 	if len(pages) == 1 {

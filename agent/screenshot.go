@@ -31,6 +31,8 @@ func (a *Agent) picture(ctx context.Context, width, quality int) ([]byte, error)
 		return nil, fmt.Errorf("args.quality: %d is out of range; want 1 to 100", quality)
 	case a.kiosk == nil:
 		return nil, errors.New("this viewer runs no browser of its own, and so can't take a picture of what is on the screen; see kiosk.browser in its settings")
+	case a.kiosk.Status().Paused:
+		return nil, errors.New("the display is off, and no browser runs before it is on again: there is nothing to take a picture of")
 	}
 	return a.kiosk.Screenshot(ctx, width, quality)
 }

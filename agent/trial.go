@@ -80,7 +80,7 @@ func (a *Agent) screenProblem() string {
 	}
 	o := screenWatch{a}.observe()
 	switch {
-	case o.Page == nil && o.Ours:
+	case o.Page == nil && o.Ours && !a.kiosk.Status().Paused:
 		return "no page was open"
 	case o.Page == nil:
 		return ""

@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"image/color"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ func TestVMDevice(t *testing.T) {
 	t.Parallel()
 	needVM(t)
 	needProgram(t, "cec-follower", "v4l-utils")
+	needProgram(t, "modetest", "libdrm-tests")
 	// Beside each other: the one waits most of the time.
 	t.Run("frozen", func(t *testing.T) {
 		t.Parallel()
@@ -72,12 +74,14 @@ func switchDevices(t *testing.T) {
 	_, addr := s.serve(t, "127.0.0.1:0")
 	_, port, _ := strings.Cut(addr, ":")
 	m, qmp := newMonitor(t)
-	drm := filepath.Join(t.TempDir(), "drm.toml")
-	if err := os.WriteFile(drm, []byte("[display]\nmethod = \"drm\"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	drm, painted := filepath.Join(t.TempDir(), "drm.toml"), filepath.Join(t.TempDir(), "painted.toml")
+	for path, text := range map[string]string{drm: "", painted: "[kiosk]\ncommand = [\"sh\", \"-c\", \"sleep 100000 | modetest -M virtio_gpu -r\"]\n"} {
+		if err := os.WriteFile(path, []byte("[display]\nmethod = \"drm\"\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	g, view := watched(t, s, addr, append([]string{"--add", tool(t, "cec-ctl"), "--add", tool(t, "cec-follower"), "--add", drm,
-		"--add", onDevice(t, "power"), "--", "-device", "i6300esb", "-device", "virtio-vga"}, qmp...)...)
+		"--add", painted, "--add", tool(t, "modetest"), "--add", onDevice(t, "power"), "--", "-device", "i6300esb", "-device", "virtio-vga"}, qmp...)...)
 	g.run("modprobe -a vivid virtio_gpu")
 	g.run("cec-ctl -d0 --tv && (cec-follower -d0 -m >/tmp/television 2>&1 &)")
 	g.view("/dev/vda", view)
@@ -115,10 +119,46 @@ func switchDevices(t *testing.T) {
 	g.awaitStatus("awake", displays("on", "drm"))
 	m.await("green", guestPatience, coloured(green))
 
+	g.end()
+	g.run("vitrine run --state /state/vitrine --log-format json --log debug --config /host/painted.toml --server 10.0.2.2:" + port + " 2>/dev/ttyS1 &")
+	freeTheCard(t, g, s, m)
+
 	// Last of all: QEMU's graphics card doesn't wake.
 	out := g.run("power.test -test.v -test.run OnDevice")
 	if !strings.Contains(out, "--- PASS: TestSleepOnDevice") {
 		t.Error(out)
+	}
+}
+
+// freeTheCard has standby switch off a graphics card that somebody draws on, as cage does for the browser: modetest, with a test card. It has to go first, and comes back.
+func freeTheCard(t *testing.T, g *guest, s site, m *monitor) {
+	t.Helper()
+	bars := coloured(color.RGBA{0, 192, 0, 255})
+	painted := func(state string, runs bool) func(agent.Status) bool {
+		return func(s agent.Status) bool {
+			b := s.Browser
+			return s.Display == protocol.DisplayStatus{State: state, Method: "drm"} && connected(s) && b != nil && b.Running == runs && b.Paused != runs && len(s.Faults) == 0
+		}
+	}
+	g.awaitStatus("drawing on a graphics card", painted("on", true))
+	m.await("a test card", guestPatience, bars)
+	for range 2 {
+		s.order(t, "standby")
+		g.awaitStatus("on standby", painted("off", false))
+		if out := g.run("pidof modetest; cat /sys/class/drm/card*-*/dpms"); out != "Off\n" {
+			t.Errorf("on standby there are, of programs that draw and of outputs: %q", out)
+		}
+		if bars(m.picture()) {
+			t.Error("the graphics card shows what it showed before")
+		}
+		for _, want := range []string{"Display   off, by drm\n", "Browser   not running while the display is off;"} {
+			if out := g.run("vitrine status"); !strings.Contains(out, want) {
+				t.Errorf("the status doesn't say %q:\n%s", want, out)
+			}
+		}
+		s.order(t, "wake")
+		g.awaitStatus("awake", painted("on", true))
+		m.await("a test card", guestPatience, bars)
 	}
 }
 

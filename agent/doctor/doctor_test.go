@@ -156,6 +156,7 @@ func TestChecks(t *testing.T) {
 		"page not shown":           {browser, Patient{Reported: zones(false), Pages: 0, Page: "127.0.0.1:7238"}, nil, Failing, "chromium --kiosk"},
 		"page of unknown browser":  {browser, Patient{Reported: zones(false), Pages: -1}, nil, Failing, "no browser"},
 		"zone not shown":           {browser, Patient{Reported: zones(true, false), Pages: 1}, nil, Warning, "1 of 2 zones"},
+		"no browser on standby":    {browser, Patient{Reported: running(func(r *protocol.Reported) { r.Browser = &protocol.BrowserStatus{Paused: true} })}, nil, OK, "while the display is off"},
 		"nothing on":               {browser, Patient{Reported: zones(), Pages: 1}, nil, OK, "nothing should be on"},
 		"rights":                   {privileges, Patient{Inside: true}, caps("0000000000002400"), OK, "what it needs"},
 		"no rights":                {privileges, Patient{}, caps("0000000000000000"), Warning, "CAP_NET_RAW"},

@@ -108,7 +108,9 @@ func browser(_ context.Context, p *Patient) []Finding {
 			dark++
 		}
 	}
-	switch {
+	switch b := p.Reported.Browser; {
+	case b != nil && b.Paused:
+		return ok("browser", "none runs while the display is off; one is started when it goes on")
 	case p.Pages == 0 || p.Pages < 0 && dark > 0 && dark == len(p.Reported.Playing):
 		return fail("browser", "no browser shows the page", do)
 	case dark > 0:

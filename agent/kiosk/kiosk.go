@@ -68,18 +68,25 @@ type Kiosk struct {
 	// look is as the constant says, but in tests.
 	look time.Duration
 
+	// resumed is poked when a browser may run again.
+	resumed chan struct{}
+
 	mu     sync.Mutex
 	owned  owner
 	url    string // of the last browser
 	life   *life  // nil while no browser runs
 	memory int64
 	starts int
+	// paused is true while none is to run. One that is being started, runs or is ending is told by cancel, and over is closed when it is gone; nil without one.
+	paused bool
+	cancel context.CancelFunc
+	over   chan struct{}
 }
 
 // New makes a kiosk.
 func New(c Config) *Kiosk {
 	c = complete(c)
-	return &Kiosk{config: c, owned: owner{c, make(chan struct{})}, restart: make(chan string, 1), look: look}
+	return &Kiosk{config: c, owned: owner{c, make(chan struct{})}, restart: make(chan string, 1), resumed: make(chan struct{}, 1), look: look}
 }
 
 // complete fills in what a config leaves out.
@@ -131,13 +138,15 @@ type Status struct {
 	Starts int
 	// Memory is what it used when that was last looked at, in bytes, 0 if that can't be said, and Limit what it may use.
 	Memory, Limit int64
+	// Paused is true while none is to run.
+	Paused bool
 }
 
 // Status is the present state.
 func (k *Kiosk) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := Status{URL: k.url, Starts: k.starts, Memory: k.memory, Limit: k.config.MemoryLimit}
+	s := Status{URL: k.url, Starts: k.starts, Memory: k.memory, Limit: k.config.MemoryLimit, Paused: k.paused}
 	if k.life != nil {
 		s.Program, s.PID, s.Started = k.life.command.Path, k.life.command.Process.Pid, k.life.began
 	}
@@ -156,9 +165,18 @@ func (k *Kiosk) Run(ctx context.Context) error {
 			return nil
 		}
 		began := time.Now()
-		err := k.run(ctx, url)
+		err := k.turn(ctx, url)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if errors.Is(err, errPaused) {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-k.resumed:
+			}
+			retry.Reset()
+			continue
 		}
 		if time.Since(began) > settled {
 			retry.Reset()
@@ -175,6 +193,7 @@ func (k *Kiosk) Run(ctx context.Context) error {
 			return nil
 		case <-k.owner().news: // whoever is new is to know at once whether it runs
 		case <-time.After(wait):
+		case <-k.resumed:
 		}
 	}
 }

@@ -215,6 +215,8 @@ type PlaysStatus struct {
 // BrowserStatus is how the browser does that a viewer keeps on its screen.
 type BrowserStatus struct {
 	Running bool `json:"running"`
+	// Paused is true while none is to run, so that the display can be off.
+	Paused bool `json:"paused,omitempty"`
 	// Program, PID and Since are of the one that runs.
 	Program string    `json:"program,omitempty"`
 	PID     int       `json:"pid,omitempty"`

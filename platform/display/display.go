@@ -42,10 +42,13 @@ const (
 	None    = "none"
 	Serial  = "serial"
 	Command = "command"
+	// DRM is the one that must have the graphics card to itself: what draws on it has to let go of it before the display is switched off, and gets it back once it
+	// was switched on.
+	DRM = "drm"
 )
 
 // Methods are all names that Config.Method may have.
-var Methods = []string{Auto, "cec", "backlight", "wlopm", "wlr-randr", "xset", "drm", Serial, Command, None}
+var Methods = []string{Auto, "cec", "backlight", "wlopm", "wlr-randr", "xset", DRM, Serial, Command, None}
 
 // Config says how the display is switched.
 type Config struct {

@@ -1,6 +1,7 @@
 package display
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,11 @@ func (d *drm) found(context.Context) error {
 	})
 }
 
-func (d *drm) set(_ context.Context, on bool) error {
+func (d *drm) set(ctx context.Context, on bool) error {
+	if state, err := d.state(ctx); on && len(d.held) == 0 && err == nil && state == On {
+		return nil // a card that is opened for nothing is missing to a compositor that starts in that moment
+	}
+	var taken error
 	err := each(d.cards(), func(path string) error {
 		f, err := d.hold(path)
 		if err != nil {
@@ -104,10 +109,12 @@ func (d *drm) set(_ context.Context, on bool) error {
 			err = errors.Join(err, d.call(f.Fd(), drmSetDPMS, unsafe.Pointer(&c)))
 		}
 		if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
-			return fmt.Errorf("%s: another program has the card, or this one may not; for a compositor use the method wlopm, wlr-randr or xset: %w", path, err)
+			err = fmt.Errorf("%s: another program has the card, or this one may not; for a compositor use the method wlopm, wlr-randr or xset: %w", path, err)
+			taken = errors.Join(taken, err)
 		}
 		return err
 	})
+	err = cmp.Or(err, taken) // the displays of such a card stay as they are, whatever another does
 	if on || err != nil {
 		d.release()
 	}
@@ -196,7 +203,8 @@ func address[T any](pins *runtime.Pinner, s []T) uint64 {
 	return uint64(uintptr(unsafe.Pointer(&s[0])))
 }
 
-// state is what sysfs says of the connectors: on while one with a display is.
+// state is what sysfs says of the connectors: on while one with a display is. One that is on and that nobody draws on tells nothing, such as a display that is
+// plugged in while the card is held: it lights up with whoever draws next.
 func (d *drm) state(context.Context) (State, error) {
 	state := Unknown
 	for _, path := range glob(d.root, "sys/class/drm/card*-*/dpms") {
@@ -208,10 +216,14 @@ func (d *drm) state(context.Context) (State, error) {
 		if err != nil {
 			return Unknown, err
 		}
-		if strings.TrimSpace(string(dpms)) == "On" {
+		enabled, err := os.ReadFile(filepath.Join(filepath.Dir(path), "enabled"))
+		idle := err == nil && strings.TrimSpace(string(enabled)) == "disabled"
+		switch on := strings.TrimSpace(string(dpms)) == "On"; {
+		case on && !idle:
 			return On, nil
+		case !on:
+			state = Off
 		}
-		state = Off
 	}
 	return state, nil
 }

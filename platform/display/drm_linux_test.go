@@ -88,7 +88,19 @@ func TestDRM(t *testing.T) {
 			t.Errorf("switched %v, and the card is held: %v", stateOf(on), held)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(g.root, "sys/class/drm/card0-HDMI-A-1/enabled"), []byte("disabled\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.State(t.Context()); got != Unknown || err != nil {
+		t.Errorf("nobody draws on it, and it is %v, %v", got, err)
+	}
+	if err := os.WriteFile(filepath.Join(g.root, "sys/class/drm/card0-HDMI-A-1/enabled"), []byte("enabled\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	g.busy = true
+	if err := d.Set(t.Context(), true); err != nil {
+		t.Errorf("one that a compositor has on: %v", err)
+	}
 	if err := d.Set(t.Context(), false); err == nil || !strings.Contains(err.Error(), "wlopm") {
 		t.Errorf("a card that a compositor has: %v", err)
 	}

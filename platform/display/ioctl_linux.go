@@ -39,7 +39,7 @@ func newDevice(name string, c Config) method {
 	switch name {
 	case "cec":
 		return &cec{root: c.Root, device: c.Device, call: kernel}
-	case "drm":
+	case DRM:
 		return &drm{root: c.Root, device: c.Device, call: kernel}
 	case Serial:
 		return &serial{c}

@@ -217,7 +217,10 @@ func scheduleLine(s protocol.ScheduleStatus) string {
 }
 
 func browserLine(b protocol.BrowserStatus) string {
-	if !b.Running {
+	switch {
+	case b.Paused:
+		return fmt.Sprintf("not running while the display is off; it was started %s", times(b.Starts))
+	case !b.Running:
 		return fmt.Sprintf("not running; it was started %s", times(b.Starts))
 	}
 	text := fmt.Sprintf("%s, since %s; started %s", b.Program, b.Since.Local().Format(time.DateTime), times(b.Starts))
