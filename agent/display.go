@@ -42,8 +42,8 @@ type screen struct {
 	stop   context.CancelFunc // ends what is being done
 	poked  chan struct{}
 
-	// vain is set once the painter was paused for nothing; until the next standby it stays. Only Run and what it calls use it.
-	vain bool
+	// vain is why the painter was paused for nothing: it stays then until the next standby. Only Run and what it calls use it.
+	vain error
 }
 
 // A painter can be made to let go of the graphics card, by kiosk.Kiosk's rules.
@@ -162,19 +162,23 @@ func (s *screen) set(ctx context.Context, on bool) error {
 	if s.painter == nil {
 		return s.display.Set(ctx, on)
 	}
-	if on {
+	switch {
+	case on:
 		defer s.painter.Resume()
-		s.vain = false
+		s.vain = nil
 		return s.display.Set(ctx, true)
-	}
-	if s.vain || s.display.Method() != display.DRM {
+	case s.display.Method() != display.DRM:
 		return s.display.Set(ctx, false)
+	case s.vain != nil:
+		return s.vain
 	}
 	err := s.take(ctx)
-	if err != nil && ctx.Err() == nil { // else what is wanted has changed, and is done next
-		s.vain = !errors.Is(err, errNeeded)
-		s.painter.Resume()
+	if err == nil || errors.Is(err, errNeeded) || ctx.Err() != nil { // what is wanted has changed then, and is done next
+		return err
 	}
+	s.vain = err
+	_ = s.display.Set(ctx, true) // the card isn't kept from the painter; why it was for nothing counts
+	s.painter.Resume()
 	return err
 }
 

@@ -254,12 +254,12 @@ func TestDisplayTakesTheCard(t *testing.T) {
 
 // If it is for nothing, or the browser can't be spared, the browser stays, and what is reported is true.
 func TestDisplayLeavesTheCard(t *testing.T) {
-	for name, c := range map[string]*card{"never free": {lent: 1000}, "a browser that doesn't end": {slow: time.Hour}} {
+	for name, c := range map[string]*card{"never free": {lent: takeTries}, "a browser that doesn't end": {slow: time.Hour}} {
 		l := &lamp{state: display.On, card: c}
 		lit(t, l, func(s *screen) {
 			s.want(true)
 			time.Sleep(time.Hour)
-			if l.did(); s.Status().State != "on" || !strings.Contains(s.Status().Error, "the card") || l.heard() == nil || c.free || c.pauses != 1 {
+			if l.did(); s.Status().State != "on" || !strings.Contains(s.Status().Error, " card") || l.heard() == nil || c.free || c.pauses != 1 {
 				t.Errorf("%s: %+v, told %v, %d pauses", name, s.Status(), l.heard(), c.pauses)
 			}
 			c.lent, c.slow = 0, 0
@@ -272,6 +272,16 @@ func TestDisplayLeavesTheCard(t *testing.T) {
 			}
 		})
 	}
+	lit(t, &lamp{state: display.On, card: &card{}}, func(s *screen) {
+		l := s.display.(*lamp)
+		l.did()
+		l.fails = takeTries
+		s.want(true)
+		time.Sleep(time.Hour)
+		if did := l.did(); did != strings.Repeat("off ", takeTries)+"on" || l.card.free || s.Status().Error == "" {
+			t.Errorf("one that doesn't obey isn't given back: %q, %+v", did, s.Status())
+		}
+	})
 	c := &card{needed: true}
 	l := &lamp{state: display.On, card: c}
 	lit(t, l, func(s *screen) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	"image/color"
 	"os"
 	"strconv"
 	"strings"
@@ -13,8 +12,6 @@ import (
 
 	"vitrine/content/release"
 )
-
-var black = coloured(color.RGBA{0, 0, 0, 255})
 
 // A player as it comes from a factory, whose clock has stopped in 1970: it is switched on, gets a stick, joins the site, knows the time and plays. Then it is harmed in each
 // way, and comes back by itself.
@@ -67,11 +64,16 @@ func (w *wall) browserKilled() {
 	w.plays()
 }
 
+// standby switches the screen off itself, which cage doesn't do for anybody: it isn't there then. QEMU says in words that its screen is off.
 func (w *wall) standby() {
 	w.t.Log("The server asks for standby, and a magic packet of another host ends it.")
 	w.site.order(w.t, "standby")
-	w.shows("dark", black)
-	w.listed("standby")
+	w.listed("standby, display off")
+	w.shows("off", func(picture image.Image) bool { return !coloured(red, green, blue)(picture) })
+	out := w.within("cat /sys/class/drm/card*-*/dpms; pidof cage chromium; vitrine status")
+	if !strings.HasPrefix(out, "Off\n") || !strings.Contains(out, "Display   off, by drm\n") || !strings.Contains(out, "Browser   not running while the display is off") || strings.Contains(out, "FAULT") {
+		w.t.Errorf("on standby the player says\n%s", out)
+	}
 	command(w.t, append(w.lab.host("b").prefix(), program("vitrine"), "wake", playerMAC)...)
 	w.plays()
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // drm switches the outputs of the graphics card by the property DPMS of its connectors (linux/drm/drm_mode.h), where no other program is the
@@ -68,24 +70,33 @@ func (d *drm) cards() []string {
 	return glob(d.root, "dev/dri/card*")
 }
 
-// found is a card that can be opened and has something connected. Whether another program is its master shows only when it is used.
+// found is a card that may be opened and has something connected. It isn't opened for that: whoever is its first user is its master, and a compositor that starts in that
+// moment isn't. Whether another program is its master shows only when it is used.
 func (d *drm) found(context.Context) error {
 	cards := d.cards()
 	if len(cards) == 0 {
 		return errors.New("there is no /dev/dri/card*: the kernel drives no graphics here")
 	}
 	return each(cards, func(path string) error {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			return err
+		if err := unix.Access(path, unix.R_OK|unix.W_OK); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		defer f.Close()
-		list, err := d.connectors(f)
-		if err == nil && len(list) == 0 {
-			err = fmt.Errorf("%s: no display is connected", path)
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target
 		}
-		return err
+		for _, status := range glob(d.root, "sys/class/drm/"+filepath.Base(path)+"-*/status") {
+			if isConnected(status) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: no display is connected", path)
 	})
+}
+
+// isConnected tells whether a connector has a display, by its file status.
+func isConnected(status string) bool {
+	text, err := os.ReadFile(status)
+	return err == nil && strings.TrimSpace(string(text)) == "connected"
 }
 
 func (d *drm) set(ctx context.Context, on bool) error {
@@ -208,8 +219,7 @@ func address[T any](pins *runtime.Pinner, s []T) uint64 {
 func (d *drm) state(context.Context) (State, error) {
 	state := Unknown
 	for _, path := range glob(d.root, "sys/class/drm/card*-*/dpms") {
-		status, err := os.ReadFile(filepath.Join(filepath.Dir(path), "status"))
-		if err != nil || strings.TrimSpace(string(status)) != "connected" {
+		if !isConnected(filepath.Join(filepath.Dir(path), "status")) {
 			continue
 		}
 		dpms, err := os.ReadFile(path)

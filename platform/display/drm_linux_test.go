@@ -77,6 +77,13 @@ func TestDRM(t *testing.T) {
 	m := &drm{root: g.root, call: g.call}
 	d := New(Config{Method: "drm", Root: g.root})
 	d.make = func(string, Config) method { return m }
+	if err := m.found(t.Context()); err != nil {
+		t.Error(err)
+	}
+	unplugged := &drm{root: system(t, map[string]string{"dev/dri/card0": "", "sys/class/drm/card0-DP-1/status": "disconnected\n", "sys/class/drm/card1-DP-1/status": "connected\n"})}
+	if err := unplugged.found(t.Context()); err == nil || !strings.Contains(err.Error(), "no display is connected") {
+		t.Errorf("without a display: %v", err)
+	}
 	for _, on := range []bool{false, true} {
 		if err := d.Set(t.Context(), on); err != nil {
 			t.Fatal(err)
