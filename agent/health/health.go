@@ -80,8 +80,8 @@ type Verdict struct {
 type Judge struct {
 	Limits
 	last Observation
-	// began is since when there is anything to compare.
-	began time.Time
+	// heard is when any page last said anything, or when there began to be anything to compare.
+	heard time.Time
 	// gone and wrong are since when there is no page, or a wrong one; zero if that isn't so.
 	gone, wrong time.Time
 	// frame and film are the page as it was when the last frame came, of itself, at framed, and of a film.
@@ -105,13 +105,14 @@ func (j *Judge) Look(o Observation) Verdict {
 		return j.without(o)
 	}
 	j.gone = time.Time{}
-	heard := o.Page.Heard
-	if heard.Before(j.began) {
-		heard = j.began
+	if o.Page.Heard.After(j.heard) {
+		j.heard = o.Page.Heard
 	}
-	silence := o.Now.Sub(heard)
+	silence := o.Now.Sub(j.heard)
+	// One that has only just come has its time to say something, but not each of many that come and go.
+	mute := silence > j.Silent && (o.Now.Sub(o.Page.Opened) > j.Silent || silence > j.Gone+j.Silent)
 	switch {
-	case o.Ours && silence > j.Silent:
+	case o.Ours && mute:
 		return Verdict{Silent, fmt.Sprintf("the page has said nothing for %v", silence.Round(time.Second))}
 	case o.Page.Wrong == "" || stepped:
 		j.wrong = time.Time{}
@@ -131,7 +132,7 @@ func (j *Judge) begin(o Observation) {
 	if o.Page != nil {
 		j.frame, j.film = *o.Page, *o.Page
 	}
-	j.began, j.framed = o.Now, o.Now
+	j.heard, j.framed = o.Now, o.Now
 }
 
 // without is for a moment without a page. If somebody else runs the browser, he may have closed it. One that can't be run at all is reported by whoever

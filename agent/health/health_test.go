@@ -39,6 +39,23 @@ func TestJudge(t *testing.T) {
 		"no browser can be run":   {func(_ float64, o *Observation) { o.Page, o.Starts = nil, 0 }, Right, 0},
 		"nobody's page is open":   {func(_ float64, o *Observation) { o.Page, o.Ours = nil, false }, Right, 0},
 		"a silent page":           {func(s float64, o *Observation) { o.Page.Heard = after(min(s, 100)) }, Silent, 165},
+		"one that comes late, and takes its time": {func(s float64, o *Observation) {
+			switch {
+			case s < 80:
+				o.Page = nil
+			case s < 120:
+				o.Page.Opened, o.Page.Heard = after(80), time.Time{}
+			case s < 200:
+				o.Page.Opened = after(80)
+			case s < 230: // it was told to load itself again
+				o.Page.Opened, o.Page.Heard = after(200), time.Time{}
+			default:
+				o.Page.Opened = after(200)
+			}
+		}, Right, 0},
+		"many that say nothing": {func(s float64, o *Observation) {
+			o.Page.Opened, o.Page.Heard = after(float64(int(s)/30*30)), time.Time{}
+		}, Silent, 155},
 		"one that hangs, and shows what it did": {func(s float64, o *Observation) {
 			if o.Page.Heard = after(min(s, 100)); s > 105 {
 				o.Page.Wrong = "x"
