@@ -173,6 +173,9 @@ func (w *wall) within(command string) string {
 // forget ends the talk with a shell that may have ended with the machine; the next command begins another.
 func (w *wall) forget() {
 	w.t.Helper()
+	if w.shell == nil {
+		return
+	}
 	if err := w.line.Close(); err != nil {
 		w.t.Fatal(err)
 	}

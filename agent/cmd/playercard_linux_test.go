@@ -1,0 +1,70 @@
+package cmd_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A player starts with a card that has lost something: who it is comes from the one partition or the other, and the programme from the server.
+func TestPlayerCardIsDamaged(t *testing.T) {
+	w := newWall(t)
+	w.serve()
+	w.on(stickOf("stick", w.stick())...)
+	w.shows("the page that waits", waits)
+	w.attach("stick")
+	w.plays()
+	for _, c := range []struct {
+		what, says string
+		harm       func()
+	}{
+		{"no folder of content any more, but its files", "is damaged", func() { w.onPartition(4, "debugfs", "-w", "-R", "clri content") }},
+		{"rubbish in place of its data", "is made anew", func() { w.rubbish(4) }},
+		{"rubbish in place of who it is", "is made anew", func() { w.rubbish(3) }},
+		{"rubbish in place of its data, once more", "is made anew", func() { w.rubbish(4) }},
+	} {
+		t.Logf("The card has %s.", c.what)
+		w.kill()
+		w.forget()
+		c.harm()
+		w.on()
+		w.plays()
+		w.listed("online")
+		if list := mustRun(t, "vitrine-server", "viewers", "list", "--state", w.site.state); strings.Count(list, "screen") != 1 {
+			t.Errorf("the player has become another viewer:\n%s", list)
+		}
+		if said := w.within("dmesg | grep vitrine:"); !strings.Contains(said, c.says) {
+			t.Errorf("the kernel's log has no word of it:\n%s", said)
+		}
+	}
+}
+
+// onPartition has a program of ext4's work on a partition of the card.
+func (w *wall) onPartition(number int, program ...string) {
+	w.t.Helper()
+	needProgram(w.t, program[0], "e2fsprogs")
+	first, _, err := partition(w.card, number)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	command(w.t, append(program, fmt.Sprintf("%s?offset=%d", w.card, first))...)
+}
+
+// rubbish writes over the first megabytes of a partition of the card.
+func (w *wall) rubbish(number int) {
+	w.t.Helper()
+	first, size, err := partition(w.card, number)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	f, err := os.OpenFile(w.card, os.O_WRONLY, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte("rubbish!"), int(min(size, 32<<20)/8)), first); err != nil {
+		w.t.Fatal(err)
+	}
+}
