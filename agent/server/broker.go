@@ -122,7 +122,7 @@ func (*aclHook) ID() string { return "acl" }
 
 func (*aclHook) Provides(b byte) bool {
 	return b == mqtt.OnConnect || b == mqtt.OnConnectAuthenticate || b == mqtt.OnACLCheck || b == mqtt.OnDisconnect || b == mqtt.OnSessionEstablished ||
-		b == mqtt.OnPublish || b == mqtt.OnWillSent
+		b == mqtt.OnPublish || b == mqtt.OnWill || b == mqtt.OnWillSent
 }
 
 // OnConnect admits a client whose id is the common name of its certificate, and says to others why they aren't.
@@ -176,6 +176,17 @@ func (h *aclHook) OnPublish(_ *mqtt.Client, pk packets.Packet) (packets.Packet, 
 		return pk, packets.ErrQuotaExceeded // the viewer keeps it
 	}
 	return pk, nil
+}
+
+// OnWill drops the will of a connection in whose place the viewer has another one by now (MQTT 5, section 3.1.3.2.2). The library forgets a delayed will
+// when the new one is established; that of an old one which ends after that, as when it was busy, it would send: a viewer that is there would count as gone
+// until its session is lost, and the new connection would have no will any more. Without a topic and a delay it goes to nobody, at once.
+func (*aclHook) OnWill(cl *mqtt.Client, will mqtt.Will) (mqtt.Will, error) {
+	if cl.IsTakenOver() {
+		cl.Properties.Will.WillDelayInterval = 0
+		will = mqtt.Will{}
+	}
+	return will, nil
 }
 
 // OnWillSent takes the last word of a viewer that is gone.
