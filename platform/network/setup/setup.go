@@ -64,6 +64,9 @@ var ErrNoManager = errors.New("this machine's network is managed by neither Netw
 // commandTimeout bounds each program.
 const commandTimeout = time.Minute
 
+// deviceTime is how long a device may take until it is there.
+const deviceTime = 30 * time.Second
+
 // A file is what a manager is to find.
 type file struct {
 	path, text string
@@ -217,12 +220,37 @@ func run(ctx context.Context, commands [][]string) error {
 		if _, err := exec.LookPath(argv[0]); err != nil {
 			return fmt.Errorf("the program %s is missing on this machine", argv[0])
 		}
-		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-		out, err := child.Command(ctx, argv[0], argv[1:]...).CombinedOutput()
-		cancel()
-		if err != nil {
-			return fmt.Errorf("%s: %w: %.300s", strings.Join(argv, " "), err, strings.TrimSpace(string(out)))
+		if err := perform(ctx, argv); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// notYet is what NetworkManager says of a connection whose radio it doesn't manage yet, as while a slow machine starts.
+const notYet = "No suitable device found"
+
+// perform runs a program, and again after a moment for as long as there is no device for it yet.
+func perform(ctx context.Context, argv []string) error {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	for late := time.Now().Add(deviceTime); ; {
+		c := child.Command(ctx, argv[0], argv[1:]...)
+		c.Env = append(os.Environ(), "LC_ALL=C") // notYet is English
+		out, err := c.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		err = fmt.Errorf("%s: %w: %.300s", strings.Join(argv, " "), err, strings.TrimSpace(string(out)))
+		if !strings.Contains(string(out), notYet) || time.Now().After(late) {
+			return err
+		}
+		moment := time.NewTimer(time.Second)
+		select {
+		case <-moment.C:
+		case <-ctx.Done():
+			moment.Stop()
+			return err
+		}
+	}
 }

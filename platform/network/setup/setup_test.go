@@ -34,7 +34,8 @@ func machine(t *testing.T, folders ...string) (s System, calls func() []string) 
 	}
 	log := filepath.Join(bin, "log")
 	for _, name := range []string{"nmcli", "networkctl", "systemctl"} {
-		script := "#!/bin/sh\necho \"" + name + " $*\" >> " + log + "\n[ ! -e " + bin + "/fail ] || { echo 'Error: no secrets'; exit 4; }\n"
+		script := "#!/bin/sh\necho \"" + name + " $*\" >> " + log + "\n[ ! -e " + bin + "/fail ] || { echo 'Error: no secrets'; exit 4; }\n" +
+			"case \"$*\" in *up*) [ ! -e " + bin + "/slow ] || { rm " + bin + "/slow; echo 'Error: Connection activation failed: No suitable device found'; exit 4; } ;; esac\n"
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -246,6 +247,15 @@ func TestApplyFails(t *testing.T) {
 	}
 	if got := calls(); len(got) != 1 {
 		t.Errorf("after that it called %q", got)
+	}
+	if err := errors.Join(os.Remove(filepath.Join(bin, "fail")), os.WriteFile(filepath.Join(bin, "slow"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), radio, func(Change) error { return nil }); err != nil {
+		t.Errorf("a radio that comes later: %v", err)
+	}
+	if got := calls(); len(got) != 3 || got[1] != got[2] {
+		t.Errorf("for a radio that comes later it called %q", got)
 	}
 	if s, _ = machine(t, "run/systemd/netif"); true {
 		if _, err := s.Current(radio); err == nil || !strings.Contains(err.Error(), "has no wireless interface") {
