@@ -76,8 +76,6 @@ type updates struct {
 	since time.Time
 	retry backoff.Backoff
 	again time.Time
-	// met tells that there was a session since the start.
-	met bool
 }
 
 // String names the task.
@@ -157,15 +155,16 @@ func (u *updates) look() {
 	u.tell(s)
 }
 
-// judge finds out whose fault it was that a release had no session: where this one, which ran before it, has had none for as long either, it was the network's or the
-// server's. u.releases.mu is held.
+// judge finds out whose fault it was that a release had no session, by whether this one, which ran before it, has one in the time that a trial has.
+// u.releases.mu is held.
 func (u *updates) judge() {
-	u.met = u.met || u.session.Status().Up()
-	if _, limit := u.config.trialTimes(); u.met || time.Since(u.started) < limit {
+	_, limit := u.config.trialTimes()
+	up := u.session.Status().Up()
+	if !up && time.Since(u.started) < limit {
 		return
 	}
-	if err := u.releases.folder.Forgive(); err != nil {
-		u.log.Warn("That a release isn't to blame for having had no session can't be noted on disk", "err", err)
+	if err := u.releases.folder.Judge(up); err != nil {
+		u.log.Warn("Whether a release is to blame for having had no session can't be noted on disk", "err", err)
 	}
 }
 

@@ -466,11 +466,14 @@ func TestUpdateThatIsNeverWell(t *testing.T) {
 		t.Errorf("%s runs, %+v", st.Version, st.Update)
 	}
 
-	// The one before, started again, doesn't reach a server in that time either.
+	// Another one fails the same way, and this time the one before doesn't reach a server for as long either.
+	later := func(r *release.Release) { r.Made = r.Made.Add(time.Hour) }
+	folder, d = vendor.sign(t, "2.0", read(t, next(t)), later)
+	s.publish(t, folder)
+	v.await("on trial again", func(st agent.Status) bool { return st.Version == "2.0" && playing(st) })
 	server.kill()
-	v.kill()
 	v.await("a viewer that takes it back", func(st agent.Status) bool {
-		return st.Version == "development" && st.Update != nil && st.Update.State != protocol.UpdateFailed
+		return st.Version == "development" && st.Update != nil && st.Update.Release == d && st.Update.State != protocol.UpdateFailed
 	})
 	s.serve(t, addr)
 	if st := v.update(d, protocol.UpdateKept); st.Version != "2.0" {

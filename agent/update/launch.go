@@ -161,22 +161,23 @@ func check(r Release, program io.Reader) error {
 // Confirm keeps the release on trial: it has proved itself.
 func (f *Folder) Confirm() error { return f.change((*Record).confirm) }
 
-// Fail ends the trial: the next start takes what ran before. alone tells that it had no session with a server.
+// Fail ends the trial, if there is one: the next start takes what ran before. alone tells that it had no session with a server.
 func (f *Folder) Fail(why string, alone bool) error {
 	return f.change(func(r *Record) {
-		r.fail(why)
-		if len(r.Failed) > 0 {
+		if r.Trial != nil {
+			r.fail(why)
 			r.Failed[len(r.Failed)-1].Alone = alone
 		}
 	})
 }
 
-// Forgive has releases tried again that had no session: what ran before had none for as long either.
-func (f *Folder) Forgive() error {
+// Judge settles whose fault it was that releases had no session: theirs, for good, if what ran before them has one; if that has none for as long either, they
+// may be tried again.
+func (f *Folder) Judge(theirs bool) error {
 	if !slices.ContainsFunc(f.Record.Failed, func(failed Failure) bool { return failed.Alone }) {
 		return nil
 	}
-	return f.change((*Record).forgive)
+	return f.change(func(r *Record) { r.judge(theirs) })
 }
 
 // Pause notes that a trial is ended by somebody who has the right to, and goes on at the next start.

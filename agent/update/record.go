@@ -50,7 +50,7 @@ type Failure struct {
 	Digest  digest.Digest `json:"digest"`
 	Version string        `json:"version"`
 	Why     string        `json:"why"`
-	// Alone tells that it had no session, which may have been the network's fault.
+	// Alone tells that it had no session, and that it isn't known yet whose fault that was.
 	Alone bool `json:"alone,omitempty"`
 	// Told tells that the server has been told.
 	Told bool `json:"told,omitempty"`
@@ -131,9 +131,14 @@ func (r *Record) fail(why string) {
 	r.Trial = nil
 }
 
-// forgive forgets failures that were the network's fault.
-func (r *Record) forgive() {
-	r.Failed = slices.DeleteFunc(r.Failed, func(f Failure) bool { return f.Alone })
+// judge says whose fault it was that releases had no session: theirs, or nobody's here, and then they may be tried again.
+func (r *Record) judge(theirs bool) {
+	if !theirs {
+		r.Failed = slices.DeleteFunc(r.Failed, func(f Failure) bool { return f.Alone })
+	}
+	for i := range r.Failed {
+		r.Failed[i].Alone = false
+	}
 }
 
 // confirm makes the release on trial the one that runs from now on.

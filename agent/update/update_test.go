@@ -230,7 +230,7 @@ func TestLives(t *testing.T) {
 			f := p.runs(base, "1.1")
 			p.must(f.Fail("no picture", false))
 			p.runs(base, "1.0")
-			p.must(f.Forgive())
+			p.must(f.Judge(false))
 			if err := p.open().Record.Refuses(made(1).Release, base.Built); err == nil {
 				p.Error("it is tried again")
 			}
@@ -243,9 +243,20 @@ func TestLives(t *testing.T) {
 			if err := f.Record.Refuses(made(1).Release, base.Built); err == nil {
 				p.Error("it is tried again at once")
 			}
-			p.must(f.Forgive())
+			p.must(f.Judge(false))
 			p.install(1)
 			p.runs(base, "1.1")
+		},
+		"no session, unlike before it": func(p *player) {
+			p.install(1)
+			f := p.runs(base, "1.1")
+			p.must(f.Fail("no session", true))
+			f = p.runs(base, "1.0")
+			p.must(f.Judge(true))
+			p.must(p.open().Judge(false)) // the network is gone later
+			if err := p.open().Record.Refuses(made(1).Release, base.Built); err == nil {
+				p.Error("it is tried again")
+			}
 		},
 		"can't be run": func(p *player) {
 			p.keep(1)

@@ -21,8 +21,8 @@ func through(via string) func(network, address string, c syscall.RawConn) error 
 	}
 }
 
-// wirelessNetwork is the name of the network that a radio is in, empty for none; ok is false if the kernel doesn't say. It is the one answer of the wireless
-// extensions (linux/wireless.h) that all of cfg80211's drivers still give.
+// wirelessNetwork is the name of the network that a radio is in, empty for none; ok is false if the kernel doesn't say. It asks by the
+// wireless extensions (linux/wireless.h), which cfg80211 answers for its drivers, but for those of Wi-Fi 7.
 func wirelessNetwork(name string) (ssid string, ok bool) {
 	const (
 		siocgiwessid = 0x8b1b
