@@ -40,11 +40,15 @@ type port struct {
 func (p *port) run(ctx context.Context) error {
 	defer p.open.Wait()
 	defer p.content.Close()
+	defer p.listener.Close()
 	stop := context.AfterFunc(ctx, func() { p.listener.Close() })
 	defer stop()
 	for {
 		conn, err := p.listener.Accept()
 		if ctx.Err() != nil {
+			if err == nil {
+				conn.Close()
+			}
 			return nil
 		}
 		if errors.Is(err, net.ErrClosed) {

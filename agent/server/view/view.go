@@ -160,8 +160,7 @@ func (v *View) Run(ctx context.Context) error {
 			continue
 		}
 		server := v.server(ctx, l == v.tls)
-		stop := context.AfterFunc(ctx, func() { server.Close() })
-		defer stop()
+		defer server.Close()
 		servers.Go(func() { failed <- serve(server, l, l == v.tls) })
 	}
 	v.log.Info("Serving browsers", "view", v.Base(""))

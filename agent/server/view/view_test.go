@@ -105,8 +105,13 @@ func run(t *testing.T, p view.Ports) (w *world, stop func()) {
 	go func() { done <- w.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("the view has not ended")
 		}
 		w.door.Close()
 	})
@@ -211,6 +216,14 @@ func get(t *testing.T, c *http.Client, url string, header ...string) (*http.Resp
 }
 
 // What is under a link, and what isn't there, for whom.
+// A view ends whoever sees the end of its context first.
+func TestEnds(t *testing.T) {
+	for range 200 {
+		_, stop := run(t, view.Ports{TLS: "127.0.0.1:0", HTTP: "127.0.0.1:0"})
+		stop()
+	}
+}
+
 func TestWhatIsAnswered(t *testing.T) {
 	w := start(t, view.Ports{TLS: "127.0.0.1:0", Names: []string{"Signage.example"}})
 	c, base := insecure(t), w.Base("127.0.0.1")
