@@ -302,6 +302,7 @@ func (v *vendor) roots() *x509.CertPool {
 // A viewer whose certificate expired in a cupboard: the broker ends the handshake with an alert, nginx lets it no further than the
 // renewal, and the service renews what hasn't expired too long ago.
 func TestMosquittoAndNginxAfterExpiry(t *testing.T) {
+	t.Parallel()
 	v := newVendor(t)
 	v.enrol("-brokers", v.broker, "-https", v.web, "-life", "-1h", "-grace", "1m")
 	v.nginx()

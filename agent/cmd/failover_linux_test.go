@@ -141,6 +141,7 @@ func (p *process) countOf(text string) (n int) {
 // The servers die and come back, in every order. The programme plays on, the status says what is so, and the viewer is always with the best server
 // that there is.
 func TestServersDieAndReturn(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.main.kill()
 	if took := p.awaitState(protocol.StateDegraded, &p.backup, "refused the connection"); took > 5*time.Second {
@@ -183,6 +184,7 @@ func TestServersDieAndReturn(t *testing.T) {
 
 // A server that stands still, as one whose disk hangs, is left within one and a half keepalives, although its machine still answers.
 func TestServerFreezes(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	if err := p.main.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

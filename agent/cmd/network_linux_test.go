@@ -51,6 +51,7 @@ func (p *pair) noFirewall(t *testing.T) {
 // Packets get lost in one direction or the other, or are answered by a firewall's RST; or the cable is pulled. The viewer notices, says so, plays
 // on, and is back by itself. What happened meanwhile is told once.
 func TestNetworkFails(t *testing.T) {
+	t.Parallel()
 	p := newScreen(t)
 	wakes := 0
 	for _, fault := range []struct {

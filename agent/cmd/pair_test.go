@@ -14,6 +14,7 @@ import (
 // The whole way without a token: the viewer shows a code, a person finds the same one in the server's list, approves it, and it plays. One that is
 // rejected says so. A viewer that was turned out plays on while it waits, and comes back only by approval.
 func TestPairing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr := s.serve(t, "127.0.0.1:0")
 	_, page := view(t, t.TempDir(), "", "--server", addr)

@@ -105,6 +105,7 @@ proxy = "http://lobby:` + password + `@10.77.0.254:3128"
 
 // What a proxy won't do is told with what to do about it, and the viewer goes on trying.
 func TestProxyThatRefuses(t *testing.T) {
+	t.Parallel()
 	l, s, _ := walled(t)
 	token := s.token(t)
 	for name, c := range map[string]struct {

@@ -84,6 +84,7 @@ func TestTimeOfNeighbours(t *testing.T) {
 
 // The system clock is left to the program that keeps it; without one it is the viewer's to keep, and if it has no right to that it says so, and plays.
 func TestSystemClockIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	s := newSite(t)
 	start(t, l.host("a").prefix(), "vitrine-server", "run", "--state", s.state, "--media", s.media, "--site", "e2e").await("The programme is up to date")

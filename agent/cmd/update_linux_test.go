@@ -396,6 +396,7 @@ func readKey(t testing.TB, path string) ed25519.PrivateKey {
 
 // A release that isn't any good is tried once, and what ran before comes back, also after another start. The programme plays.
 func TestBadUpdatesGo(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, addr := s.serve(t, "127.0.0.1:0")
 	vendor := newReleaser(t)

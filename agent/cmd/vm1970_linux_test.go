@@ -17,6 +17,7 @@ import (
 // measures, sets the system clock and keeps it, and plays. The power is cut, and there is no server at the next boot: it starts at the time saved, and
 // plays at once. A USB stick is seen by it.
 func TestVMBootsIn1970(t *testing.T) {
+	t.Parallel()
 	needVM(t)
 	l := newLab(t)
 	s := newSite(t)

@@ -42,6 +42,7 @@ func imageDisk(t *testing.T) string {
 // A technician's computer with a real stick, and cards that are worse than they say: what the system uses is left alone, however it uses it; what is mounted of
 // a stick is unmounted, and the kernel knows at once what is on it.
 func TestVMFlash(t *testing.T) {
+	t.Parallel()
 	needVM(t)
 	needProgram(t, "dmsetup", "dmsetup")
 	needProgram(t, "losetup", "mount")

@@ -32,6 +32,7 @@ const (
 // second one, and goes back: what its ext4 has then, on a fresh disk, is whole, and not older than what was confirmed. Each write of the disk
 // was recorded by the guest's kernel.
 func TestVMPowerCut(t *testing.T) {
+	t.Parallel()
 	needVM(t)
 	needRoot(t)
 	t.Run("strict", func(t *testing.T) { cutPower(t, strict) })

@@ -47,6 +47,7 @@ const fatStart = 1 << 20
 // A real kernel without anything that mounts sticks: one with FAT32 is put in while the viewer runs, which mounts it itself, joins the site, writes its
 // report, and doesn't mind that the stick is pulled out.
 func TestVMStickThatNobodyMounts(t *testing.T) {
+	t.Parallel()
 	needVM(t)
 	l := newLab(t)
 	s := newSite(t)

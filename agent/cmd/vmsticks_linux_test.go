@@ -12,7 +12,7 @@ import (
 // Sticks with the file systems of larger ones, by a real kernel: from one with exFAT the viewer takes signed settings and a later programme, and writes its report
 // there. One with NTFS is a program's matter here, ntfs-3g, as in Debian's kernel; until that has mounted it the viewer says why it can't.
 func TestVMStickFileSystems(t *testing.T) {
-	t.Parallel() // with TestVMDevice, which waits most of the time
+	t.Parallel()
 	needVM(t)
 	needProgram(t, "mkfs.exfat", "exfatprogs")
 	needProgram(t, "mkntfs", "ntfs-3g")
