@@ -90,7 +90,17 @@ func (k *Kiosk) words(url string) (words, env []string, err error) {
 			k.log().Warn("The browser's profile can't be prepared; it is started all the same", "err", err)
 		}
 	}
-	return slices.Concat(k.compositor(b), []string{path}, b.arguments(profile), k.config.Arguments, []string{url}), slices.Clone(b.environment), nil
+	env = slices.Clone(b.environment)
+	compositor := k.compositor(b)
+	if compositor != nil {
+		setting, err := hidePointer(profile)
+		if err != nil {
+			k.log().Warn("A mouse's pointer can't be hidden; the browser is started all the same", "err", err)
+		} else {
+			env = append(env, setting)
+		}
+	}
+	return slices.Concat(compositor, []string{path}, b.arguments(profile), k.config.Arguments, []string{url}), env, nil
 }
 
 // compositor is what a browser is run in where there is no display yet: cage shows one program full screen. Cog does without, and a headless browser.
@@ -100,7 +110,7 @@ func (k *Kiosk) compositor(b browser) []string {
 	if err != nil || get("WAYLAND_DISPLAY") != "" || get("DISPLAY") != "" || b.name == "cog" || slices.Contains(k.config.Arguments, "--headless") {
 		return nil
 	}
-	return []string{cage, "-d", "--"}
+	return []string{cage, "-d", "--", "env", "-u", pointerPath}
 }
 
 // user is who runs the browser, if that isn't whoever runs the agent. What shows pages from anywhere isn't run as root, except by a command that
