@@ -8,6 +8,7 @@ ARCH     ?= amd64
 BOARD    ?= generic
 RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
 DEVICE   ?= /var/cache/vitrine/device
+SYSV     ?= /var/cache/vitrine/sysv
 
 VERSION  ?= $(shell build/version)
 BUILT    := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0))
@@ -52,10 +53,11 @@ vm-test: build ## virtual machines, as root, the long versions: power cuts, and 
 	VITRINE_IMAGE='$(or $(abspath $(IMAGE)),$(CURDIR)/dist/vitrine-$(VERSION)-amd64.img)' VITRINE_IMAGE_KEY='$(or $(abspath $(KEY)),$(CURDIR)/$(BIN)/lab.pem)' \
 		CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 2h -v -run Player ./agent/cmd
 
-device-test: ## the real NetworkManager, systemd-networkd, polkit and OpenRC, as root; the first time it takes them from Debian, into DEVICE=folder
+device-test: ## the real NetworkManager, systemd-networkd, polkit, OpenRC and SysV, as root; the first time it takes them from Debian, into DEVICE=folder and SYSV=folder
 	scripts/vm build
 	scripts/device-root '$(DEVICE)'
-	VITRINE_DEVICE_ROOT='$(DEVICE)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|WirelessManagers|RightsByPolkit|OpenRC' ./agent/cmd
+	scripts/debian '$(SYSV)' sysv
+	VITRINE_DEVICE_ROOT='$(DEVICE)' VITRINE_SYSV_ROOT='$(SYSV)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|WirelessManagers|RightsByPolkit|OpenRC|SysV' ./agent/cmd
 
 wine-test: ## the viewer for Windows and what is of Windows' own in the parts, by Wine, as root; the first time it takes Wine from Debian 13
 	scripts/wine build

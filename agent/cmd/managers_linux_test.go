@@ -112,3 +112,13 @@ func TestServiceUnderOpenRC(t *testing.T) {
 	t.Parallel()
 	bootDevice(t, deviceRoot(t), "openrc", "testdata/openrc-script")
 }
+
+// The same with a real SysV init, on a Debian that has no other (`scripts/debian FOLDER sysv`): the script, and its place among those that start.
+func TestServiceUnderSysV(t *testing.T) {
+	t.Parallel()
+	root := os.Getenv("VITRINE_SYSV_ROOT")
+	if root == "" || os.Geteuid() != 0 {
+		t.Skip("this test needs root, and the folder of `scripts/debian FOLDER sysv` in VITRINE_SYSV_ROOT: `make device-test`")
+	}
+	bootDevice(t, root, "sysv", "testdata/sysv-script")
+}

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/kardianos/service"
 )
@@ -54,6 +52,7 @@ const (
 	systemd   = "linux-systemd"
 	openRC    = "linux-openrc"
 	sysV      = "unix-systemv"
+	launchd   = "darwin-launchd"
 	ofWindows = "windows-service"
 )
 
@@ -62,15 +61,18 @@ const restartDelay = "2"
 
 // open makes the library's handle.
 func open(c Config, i service.Interface) (service.Service, error) {
+	options := service.KeyValue{
+		"SystemdScript": systemdUnit(c),
+		// launchd and Windows. Windows would otherwise leave a service that failed alone.
+		"RunAtLoad": true, "OnFailure": "restart", "OnFailureDelayDuration": restartDelay + "s",
+	}
+	if service.Platform() == sysV { // others take the same option for theirs
+		options["SysvScript"] = sysVScript(c)
+	}
 	s, err := service.New(i, &service.Config{
 		Name: c.Name, DisplayName: c.DisplayName, Description: c.Description,
 		Executable: c.Executable, Arguments: c.Args,
-		Option: service.KeyValue{
-			"SystemdScript": systemdUnit(c),
-			// launchd and Windows. Windows would otherwise leave a service that failed alone.
-			"RunAtLoad": true, "OnFailure": "restart", "OnFailureDelayDuration": restartDelay + "s",
-		},
-		EnvVars: environment(),
+		Option: options, EnvVars: environment(),
 	})
 	if errors.Is(err, service.ErrNoServiceSystemDetected) {
 		return nil, errors.New("this machine has no service manager that is known (systemd, SysV, OpenRC, launchd, Windows); start `vitrine run` by whatever it has")
@@ -101,7 +103,10 @@ func Install(c Config) error {
 		if err := secure(c); err != nil {
 			return err
 		}
-		return s.Install()
+		if err := s.Install(); err != nil || s.Platform() != sysV {
+			return err
+		}
+		return orderSysV(c.Name)
 	})
 }
 
@@ -129,18 +134,12 @@ func Uninstall(c Config) error {
 			}
 			return backToPackage(c, state == Running)
 		case sysV:
-			return removeAll(leftBySysV(c.Name)...)
-		case openRC, ofWindows:
+			return forgetSysV(c.Name)
+		case openRC, launchd, ofWindows:
 			return removeAll(logs(c.Name)...)
 		}
 		return nil
 	})
-}
-
-// leftBySysV lists what the library forgets: links to the script, logs, and the number of a process that isn't there any more.
-func leftBySysV(name string) []string {
-	links, _ := filepath.Glob("/etc/rc[0-6].d/[SK][0-9][0-9]" + name) // the pattern is right
-	return slices.Concat(links, logs(name), []string{"/var/run/" + name + ".pid"})
 }
 
 // Purge removes what an uninstalled service has written, and its settings.
