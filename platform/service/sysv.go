@@ -2,7 +2,7 @@ package service
 
 import (
 	"fmt"
-	"os/exec"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,29 +109,24 @@ esac
 // orderSysV has the links made by which SysV starts the script: they carry its place among the others, which only these programs know, and where inits start
 // several at once theirs is the only list that counts.
 func orderSysV(name string) error {
-	return firstOf([][]string{{"update-rc.d", name, "defaults"}, {"chkconfig", "--add", name}})
+	return firstOf([]string{"/usr/sbin/update-rc.d", name, "defaults"}, []string{"/sbin/chkconfig", "--add", name})
 }
 
 // forgetSysV removes the links of a script that isn't there any more, and what else the library forgets: logs, and the number of a process that is gone.
 func forgetSysV(name string) error {
-	if err := firstOf([][]string{{"update-rc.d", name, "remove"}}); err != nil {
+	if err := firstOf([]string{"/usr/sbin/update-rc.d", name, "remove"}); err != nil {
 		return err
 	}
 	links, _ := filepath.Glob("/etc/rc[0-6].d/[SK][0-9][0-9]" + name) // the pattern is right
 	return removeAll(slices.Concat(links, logs(name), []string{"/var/run/" + name + ".pid"})...)
 }
 
-// firstOf runs the first command that there is on this machine, if any.
-func firstOf(commands [][]string) error {
+// firstOf runs the first of these commands that there is on this machine, if any.
+func firstOf(commands ...[]string) error {
 	for _, c := range commands {
-		path, err := exec.LookPath(c[0])
-		if err != nil {
-			continue
+		if _, err := os.Stat(c[0]); err == nil {
+			return command(c[0], c[1:]...)
 		}
-		if out, err := exec.Command(path, c[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w: %s", strings.Join(c, " "), err, strings.TrimSpace(string(out)))
-		}
-		return nil
 	}
 	return nil
 }
