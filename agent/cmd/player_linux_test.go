@@ -64,14 +64,7 @@ func newWall(t *testing.T) *wall {
 		t.Skip("there is no image of a player: make one with `make image ARCH=amd64`, and name it in " + imageFile + "; `make vm-test` does both")
 	}
 	w := &wall{t: t, card: filepath.Join(t.TempDir(), "card.img"), lab: newLab(t), site: newSite(t)}
-	if strings.HasSuffix(image, ".gz") {
-		command(t, "sh", "-c", "gzip -dc "+image+" >"+w.card)
-	} else {
-		command(t, "cp", "--sparse=always", image, w.card)
-	}
-	command(t, "truncate", "-s", "4G", w.card)
-	// A shell on a serial line, of which the image has none: this is what anybody can do who has the card in hand. The other word is for the time it takes.
-	command(t, playerScript, "words", w.card, "systemd.debug_shell=ttyS1", "mitigations=off")
+	w.flash()
 
 	config := filepath.Join(t.TempDir(), "udhcpd.conf")
 	text := "start 10.77.0.100\nend 10.77.0.200\ninterface eth0\nopt subnet 255.255.255.0\npidfile /dev/null\nlease_file " + config + ".leases\n"
@@ -82,6 +75,15 @@ func newWall(t *testing.T) *wall {
 	command(t, append(w.lan().prefix(), "ip", "tuntap", "add", "tap0", "mode", "tap")...)
 	command(t, append(w.lan().prefix(), "ip", "link", "set", "tap0", "master", "br0", "up")...)
 	return w
+}
+
+// flash makes the card, of 4 GB, as a technician does.
+func (w *wall) flash(options ...string) {
+	w.t.Helper()
+	command(w.t, "truncate", "-s", "4G", w.card)
+	mustRun(w.t, "vitrine", append([]string{"flash", "--yes", os.Getenv(imageFile), w.card}, options...)...)
+	// A shell on a serial line, of which the image has none: this is what anybody can do who has the card in hand. The other word is for the time it takes.
+	command(w.t, playerScript, "words", w.card, "systemd.debug_shell=ttyS1", "mitigations=off")
 }
 
 // lan is the switch of the network.
@@ -125,11 +127,17 @@ func (w *wall) serve() *process {
 // stick has a site's settings, and hangs beside the player.
 func (w *wall) stick() string {
 	w.t.Helper()
+	return fatStick(w.t, w.settings())
+}
+
+// settings let a player join, as somebody writes them in Notepad.
+func (w *wall) settings() string {
+	w.t.Helper()
 	token, err := os.ReadFile(w.site.token(w.t))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return fatStick(w.t, "name = \"screen\"\r\ntoken = \""+strings.TrimSpace(string(token))+"\"\r\n")
+	return "name = \"screen\"\r\ntoken = \"" + strings.TrimSpace(string(token)) + "\"\r\n"
 }
 
 // on switches the player on, with more options for QEMU. Its card is what it has become.

@@ -3,18 +3,22 @@ package cmd_test
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// A player starts with a card that has lost something: who it is comes from the one partition or the other, and the programme from the server.
+// A player's settings come with its card. Then it starts with a card that has lost something: who it is comes from the one partition or the other, and the programme from the server.
 func TestPlayerCardIsDamaged(t *testing.T) {
 	w := newWall(t)
 	w.serve()
-	w.on(stickOf("stick", w.stick())...)
-	w.shows("the page that waits", waits)
-	w.attach("stick")
+	settings := filepath.Join(t.TempDir(), "vitrine.toml")
+	if err := os.WriteFile(settings, []byte(w.settings()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.flash("--settings", settings)
+	w.on()
 	w.plays()
 	for _, c := range []struct {
 		what, says string
