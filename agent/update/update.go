@@ -57,19 +57,20 @@ type Folder struct {
 	unfit map[digest.Digest]bool
 	// keys are whose releases are run.
 	keys []ed25519.PublicKey
+	// damaged tells that the record on disk can't be read.
+	damaged bool
 }
 
-// Open reads the record of a state folder. A folder that isn't there has an empty one. One that can't be read is set aside, with a word in damage: the
-// installed program runs.
+// Open reads the record of a state folder. A folder that isn't there has an empty one. One that can't be read, with a word in damage, is made anew from the
+// releases on disk, of which none is removed then; the next change replaces it.
 func Open(fsys disk.FS, state string) (f *Folder, damage error) {
 	f = &Folder{dir: filepath.Join(state, FolderName), fs: fsys, unfit: map[digest.Digest]bool{}}
 	path := filepath.Join(f.dir, recordFile)
-	f.Record, damage = read(fsys, path)
-	if _, unreadable := errors.AsType[*fs.PathError](damage); damage == nil || unreadable {
-		return f, damage
+	if f.Record, damage = read(fsys, path); damage != nil {
+		f.Record, f.damaged = f.rebuilt(), true
+		damage = fmt.Errorf("%s can't be read; the releases on disk are kept, and the newest proves itself again: %w", path, damage)
 	}
-	damage = fmt.Errorf("%s can't be read, and is set aside; the installed program runs: %w", path, damage)
-	return f, errors.Join(damage, fsys.Rename(path, path+".bad"))
+	return f, damage
 }
 
 // Look reads the record of a state folder that another process uses; one that can't be read is as none.
@@ -107,7 +108,7 @@ func (f *Folder) change(edit func(*Record)) error {
 	if err := atomicfile.WriteJSONOn(f.fs, filepath.Join(f.dir, recordFile), next, 0o644); err != nil {
 		return err
 	}
-	f.Record = next
+	f.Record, f.damaged = next, false
 	return nil
 }
 
@@ -198,8 +199,11 @@ func (f *Folder) copy(path string, r Release, program io.Reader) (err error) {
 	return file.Sync()
 }
 
-// Tidy removes what is neither the release that runs, nor the one before, nor on trial.
+// Tidy removes what is neither the release that runs, nor the one before, nor on trial. Without a record nobody knows what those are.
 func (f *Folder) Tidy() error {
+	if f.damaged {
+		return nil
+	}
 	entries, err := f.fs.ReadDir(f.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

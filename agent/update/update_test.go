@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -376,19 +377,84 @@ func TestInstallChecks(t *testing.T) {
 	}
 }
 
+// A disk on which files with some end of a path can't be read, though they are there.
+type unreadable struct {
+	disk.FS
+	end string
+}
+
+func (u unreadable) OpenFile(path string, flag int, perm fs.FileMode) (disk.File, error) {
+	if strings.HasSuffix(path, u.end) {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EIO}
+	}
+	return u.FS.OpenFile(path, flag, perm)
+}
+
+// Without its record no release is removed, and the one that ran does again, if it proves itself; else the one before it.
 func TestRecordThatCantBeRead(t *testing.T) {
+	record := state + "/releases/releases.json"
+	for name, ruin := range map[string]func(*player) disk.FS{
+		"no JSON":       func(p *player) disk.FS { p.damage(record); return p.disk },
+		"disk at fault": func(p *player) disk.FS { return unreadable{p.disk, record} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &player{T: t, disk: newPlayer(t).disk, boot: 1}
+			p.keep(1)
+			p.keep(2)
+			fsys := ruin(p)
+			f, damage := update.Open(fsys, state)
+			if damage == nil || !strings.Contains(damage.Error(), "can't be read") {
+				t.Error(damage)
+			}
+			p.must(f.Tidy())
+			p.must(f.Cancel())
+			if entries, err := p.disk.ReadDir(state + "/releases"); len(entries) != 3 || err != nil { // with the record
+				t.Errorf("%v, %v", entries, err)
+			}
+			f, _ = update.Open(fsys, state)
+			if c, ok, problem := f.Choose(base, keys, "1", true); !ok || c.Version != "1.2" || !c.Trial || problem != nil {
+				t.Fatalf("%+v, %v", c, problem)
+			}
+			p.runs(base, "1.1") // it has failed; the record is good again
+			if err := p.open().Record.Refuses(made(2).Release, base.Built); err == nil {
+				t.Error("it is tried again")
+			}
+		})
+	}
+}
+
+// While nothing at all can be read nothing is removed or noted; the next start finds everything.
+func TestDiskAwayForAMoment(t *testing.T) {
 	p := newPlayer(t)
 	p.keep(1)
-	p.damage(state + "/releases/releases.json")
-	f, damage := update.Open(p.disk, state)
-	if damage == nil || !strings.Contains(damage.Error(), "set aside") {
-		t.Error(damage)
+	p.keep(2)
+	f, damage := update.Open(unreadable{p.disk, ""}, state)
+	if damage == nil {
+		t.Error("nothing is said")
 	}
-	if _, ok, _ := f.Choose(base, keys, "1", true); ok {
-		t.Error("something runs")
+	if c, ok, problem := f.Choose(base, keys, "1", true); ok || problem != nil {
+		t.Errorf("%+v, %v", c, problem)
 	}
-	p.install(2)
+	p.must(f.Tidy())
+	p.must(f.Cancel())
 	p.runs(base, "1.2")
+}
+
+// What isn't whole on disk, or not of somebody who is believed, isn't run for want of a record either.
+func TestRebuiltOfLittle(t *testing.T) {
+	p := newPlayer(t)
+	p.keep(1)
+	p.install(2)
+	p.damage(p.open().Program(made(1).Release))
+	p.damage(state + "/releases/releases.json")
+	f, _ := update.Open(p.disk, state)
+	if c, ok, problem := f.Choose(base, nil, "1", true); ok || problem != nil {
+		t.Errorf("%+v, %v", c, problem)
+	}
+	if fresh, err := p.open().Told(); len(fresh) != 1 || fresh[0].Version != "1.2" || !strings.Contains(fresh[0].Why, release.ErrNoKey.Error()) || err != nil {
+		t.Errorf("%v, %v", fresh, err)
+	}
+	p.runs(base, "1.0")
 }
 
 func TestProof(t *testing.T) {
