@@ -106,6 +106,9 @@ func load(path string) (*Kept, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !json.Valid(data) {
+		return nil, fmt.Errorf("%s is damaged; the viewer sets it aside when it starts", path)
+	}
 	var k Kept
 	if err := json.Unmarshal(data, &k); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -116,12 +119,11 @@ func load(path string) (*Kept, error) {
 	return &k, nil
 }
 
-// Settings are those of the device's own file, with what is kept in the state folder over them. A viewer must start whatever its disk has done: settings
-// that can't be read are set aside, and those before them are taken, or none; damage says so.
+// Settings are those of the device's own file, with what is kept in the state folder over them. A viewer must start whatever its disk has done: of settings
+// that can't be used those before them count, or none; damage says so. It changes nothing, since another release of the program may be able to use them.
 func Settings(device []byte, state string) (c config.Config, damage, err error) {
 	for _, name := range []string{keptFile, previousFile} {
-		path := filepath.Join(state, name)
-		k, err := load(path)
+		k, err := load(filepath.Join(state, name))
 		if k != nil && err == nil {
 			c, err = k.over(device)
 		}
@@ -131,13 +133,20 @@ func Settings(device []byte, state string) (c config.Config, damage, err error) 
 		if err == nil {
 			return c, damage, nil
 		}
-		damage = errors.Join(damage, fmt.Errorf("settings from a USB stick can't be used, and are set aside: %w", err))
-		if err := os.Rename(path, path+".damaged"); err != nil {
-			damage = errors.Join(damage, err)
-		}
+		damage = errors.Join(damage, fmt.Errorf("settings from a USB stick can't be used: %w", err))
 	}
 	c, err = config.Parse(device)
 	return c, damage, err
+}
+
+// SetAside renames files that no program could read, for whoever asks what was in them. One that can't be renamed stays, and is reported again.
+func SetAside(state string) {
+	for _, name := range []string{keptFile, previousFile} {
+		path := filepath.Join(state, name)
+		if data, err := os.ReadFile(path); err == nil && !json.Valid(data) {
+			_ = os.Rename(path, path+".damaged")
+		}
+	}
 }
 
 // over puts the kept settings over the device's.

@@ -306,7 +306,9 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings("first", true)
-	settings("first", false) // it was set aside
+	settings("first", true) // asking changes nothing
+	provision.SetAside(state)
+	settings("first", false)
 	if k := provision.Load(state); k == nil || k.Digest != first.Digest() {
 		t.Errorf("kept is %+v", k)
 	}
@@ -314,8 +316,37 @@ func TestSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings("device", true)
+	if data, err := os.ReadFile(path + ".damaged"); err != nil || string(data) != "{" {
+		t.Errorf("set aside is %q, %v", data, err)
+	}
 	if _, _, err := provision.Settings([]byte("nmae = 1"), state); err == nil {
 		t.Error("the device's own mistakes are passed over")
+	}
+}
+
+// What only this release of the program can't use, or can't read now, stays where it is.
+func TestSettingsOfAnotherRelease(t *testing.T) {
+	state := t.TempDir()
+	newer, folder := filepath.Join(state, "settings.json"), filepath.Join(state, "settings.previous.json")
+	const text = `{"settings": "hologram = true", "digest": "d"}`
+	if err := errors.Join(os.WriteFile(newer, []byte(text), 0o600), os.Mkdir(folder, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	provision.SetAside(state)
+	c, damage, err := provision.Settings([]byte("name = \"device\""), state)
+	if err != nil || c.Name != "device" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, want := range []string{"there is no setting called \"hologram\"", "is a directory"} {
+		if damage == nil || !strings.Contains(damage.Error(), want) || strings.Contains(damage.Error(), "aside") {
+			t.Errorf("damage %v, want %q", damage, want)
+		}
+	}
+	if data, err := os.ReadFile(newer); err != nil || string(data) != text {
+		t.Errorf("the file has %q, %v", data, err)
+	}
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		t.Errorf("%v, %v", info, err)
 	}
 }
 

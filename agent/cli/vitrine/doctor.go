@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 
 	"vitrine/agent"
@@ -41,6 +42,9 @@ func examine(ctx context.Context, env cli.Env, args []string) error {
 	}
 	if mistake != nil {
 		found := doctor.Finding{Check: "settings", State: doctor.Failing, Message: mistake.Error(), Do: "correct the file; until then a viewer that runs goes on with the settings that it has"}
+		if errors.Is(mistake, fs.ErrPermission) {
+			found.Do = "run this as root or as the viewer's user, who may read them"
+		}
 		e.Report.Findings = append([]doctor.Finding{found}, e.Report.Findings...)
 	}
 	if *bundle != "" {

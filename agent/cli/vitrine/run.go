@@ -328,7 +328,7 @@ func (o runOptions) play(ctx context.Context, env cli.Env, c config.Config, from
 		return err
 	}
 	o.keepGood(c, from)
-	a.Lacking(from.damage)
+	a.Lacking(errors.Join(from.mistake, from.damage))
 	ctx, cancel := context.WithCancel(ctx)
 	var helpers sync.WaitGroup
 	helpers.Go(func() { o.follow(ctx, a, from) })
