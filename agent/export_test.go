@@ -22,6 +22,9 @@ func (a *Agent) TakeSettings(ctx context.Context, dir string) bool {
 	return s.settings(ctx, ctx, dir)
 }
 
+// PullOut does what is done when a stick is pulled out, as far as settings are concerned.
+func (a *Agent) PullOut() { stickReader{Agent: a}.pulledOut() }
+
 // CertificateTime is the time at which certificates are judged, and whether the true one may be later.
 func (a *Agent) CertificateTime() (time.Time, bool) { return a.certificateTime() }
 

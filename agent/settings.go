@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -18,6 +19,9 @@ const (
 	// settleTime is how long is waited for a session before the report says how far the viewer has come.
 	settleTime = 90 * time.Second
 )
+
+// processStart stands for the machine's start where that can't be told from others.
+var processStart = time.Now().UTC().Format(time.RFC3339Nano)
 
 // settings looks for settings on a stick, takes them if they may be taken, and says on the screen, in the log and on the stick what came of it.
 // Once they have been read the stick, which is there until here ends, may be pulled out. It tells whether the viewer starts anew.
@@ -55,6 +59,15 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 	return true
 }
 
+// pulledOut is for a stick that is gone.
+func (s stickReader) pulledOut() {
+	s.takingSettings.Lock()
+	defer s.takingSettings.Unlock()
+	if err := provision.PulledOut(s.config.State); err != nil {
+		s.log.Debug("It can't be kept that a USB stick was pulled out", "err", err)
+	}
+}
+
 // startAnew ends this agent for another one. A browser with the page on it waits for that; one that is still about to load it would find nobody.
 func (a *Agent) startAnew() {
 	a.handsOver.Store(screenWatch{a}.observe().Page != nil)
@@ -67,7 +80,7 @@ func (a *Agent) takeSettings(ctx context.Context, f *provision.File, kept *provi
 		return errors.New("this viewer can't be started anew by itself, and so takes no settings from sticks")
 	}
 	e, _ := a.identity.Enrolment()
-	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: a.config.Sticks, Up: device.Uptime(), Now: a.clock.Now(), Boot: boot, Kept: kept}
+	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: a.config.Sticks, Up: device.Uptime(), Now: a.clock.Now(), Boot: boot, Start: cmp.Or(device.Boot(), processStart), Kept: kept}
 	if err := f.Permit(v); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,5 +142,38 @@ func TestSettingsRefused(t *testing.T) {
 		if data, err := os.ReadFile(filepath.Join(stick, provision.ReportName)); err != nil || !strings.Contains(string(data), want) {
 			t.Errorf("%s, %v, want %q", data, err, want)
 		}
+	}
+}
+
+// Two sticks with different settings don't have the viewer start anew for ever: what was put in last counts, until one is pulled out or the power is cut.
+func TestTwoSticks(t *testing.T) {
+	anew := 0
+	a, err := agent.New(agent.Config{State: t.TempDir(), Page: "127.0.0.1:0", StartAnew: func() { anew++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	sticks := []string{t.TempDir(), t.TempDir(), t.TempDir()}
+	for i, dir := range sticks {
+		if err := os.WriteFile(filepath.Join(dir, "vitrine.toml"), fmt.Appendf(nil, "name = \"Stick %d\"\n", i), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if !a.TakeSettings(t.Context(), dir) {
+			t.Errorf("stick %d isn't taken", i)
+		}
+	}
+	for range 2 {
+		for i, dir := range sticks {
+			if a.TakeSettings(t.Context(), dir) {
+				t.Errorf("stick %d is taken again", i)
+			}
+		}
+	}
+	if data, err := os.ReadFile(filepath.Join(sticks[1], provision.ReportName)); err != nil || !strings.Contains(string(data), "another stick that is in has other settings") {
+		t.Errorf("the report says %s, %v", data, err)
+	}
+	a.PullOut()
+	if !a.TakeSettings(t.Context(), sticks[0]) || anew != len(sticks)+1 {
+		t.Errorf("after one was pulled out another isn't taken; %d starts", anew)
 	}
 }

@@ -53,6 +53,7 @@ func (s stickReader) Run(ctx context.Context) error {
 			stop[c.Dir]()
 			s.sticks.Remove(c.Dir)
 			s.fault(faultStick, nil)
+			s.working.Go(s.pulledOut)
 			return
 		}
 		var here context.Context

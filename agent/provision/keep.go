@@ -35,17 +35,24 @@ type Kept struct {
 	Serial int64  `json:"serial,omitempty"`
 	// Boot is the digest of the last ones that were taken from the boot partition. They stay there, and count once.
 	Boot string `json:"boot,omitempty"`
+	// Before has the digests of those that were taken before these while the machine was on, or in effect then, as long as no stick was pulled out: they may
+	// be on one that is still in. Start tells that time from others.
+	Before []string `json:"before,omitempty"`
+	Start  string   `json:"start,omitempty"`
 	// Fresh tells that nobody has been told yet that they are in effect.
 	Fresh bool `json:"fresh,omitempty"`
 }
 
 // Keep makes what is kept of settings that a viewer takes.
 func (f *File) Keep(v Viewer) Kept {
-	k := Kept{Settings: string(f.Text), Files: f.Files, Digest: f.Digest(), Taken: v.Now.UTC().Truncate(time.Second), Fresh: true}
+	k := Kept{Settings: string(f.Text), Files: f.Files, Digest: f.Digest(), Taken: v.Now.UTC().Truncate(time.Second), Start: v.Start, Fresh: true}
 	if v.Boot {
 		k.Boot = k.Digest
 	} else if v.Kept != nil {
 		k.Boot = v.Kept.Boot
+	}
+	if v.Kept != nil {
+		k.Before = append(v.Kept.before(v.Start), v.Kept.Digest)
 	}
 	if v.Site != "" {
 		k.Site, k.Serial = v.Site, v.Kept.serial(v.Site, v.Key)
@@ -54,6 +61,14 @@ func (f *File) Keep(v Viewer) Kept {
 		}
 	}
 	return k
+}
+
+// before has the digests of others that may still be on a stick.
+func (k *Kept) before(start string) []string {
+	if k == nil || k.Start != start {
+		return nil
+	}
+	return slices.Clone(k.Before)
 }
 
 // serial is the highest number of a signed file of a site that was taken. One that was taken before the viewer belonged to the site, unseen, counts.
@@ -84,8 +99,23 @@ func Save(state string, k Kept) error {
 
 // Announced notes that somebody was told that the settings are in effect.
 func Announced(state string, k Kept) error {
+	path := filepath.Join(state, keptFile)
+	if _, err := load(path); err != nil {
+		return err // these are the ones before them
+	}
 	k.Fresh = false
-	return atomicfile.WriteJSON(filepath.Join(state, keptFile), k, 0o600)
+	return atomicfile.WriteJSON(path, k, 0o600)
+}
+
+// PulledOut notes that a stick was pulled out: what other sticks have brought counts again when it is put in.
+func PulledOut(state string) error {
+	path := filepath.Join(state, keptFile)
+	k, err := load(path)
+	if err != nil || k == nil || len(k.Before) == 0 {
+		return err
+	}
+	k.Before = nil
+	return atomicfile.WriteJSON(path, k, 0o600)
 }
 
 // Load reads what is kept; nil if nothing is, or nothing that can be read.

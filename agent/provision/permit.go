@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vitrine/agent/config"
@@ -25,6 +26,8 @@ type Viewer struct {
 	Now time.Time
 	// Boot tells that the settings are on the boot partition of its image.
 	Boot bool
+	// Start tells the time since the machine was switched on from others.
+	Start string
 	// Kept is what it took before; nil if nothing.
 	Kept *Kept
 }
@@ -34,6 +37,8 @@ func (f *File) Permit(v Viewer) error {
 	switch {
 	case v.Policy == config.NoSticks:
 		return errors.New("this viewer takes no settings from sticks (usb.settings = \"never\" in its own file)")
+	case slices.Contains(v.Kept.before(v.Start), f.Digest()):
+		return errors.New("another stick that is in has other settings, and those are in effect; pull one out, and put this one in again if it is the one that counts")
 	case v.Site == "":
 		return nil
 	case v.Policy == config.PowerUpSticks && v.Up > 0 && v.Up < PresenceTime:

@@ -226,6 +226,27 @@ func TestBootCountsOnce(t *testing.T) {
 	}
 }
 
+// What was in effect when others came may still be on a stick that is in, until the power was cut.
+func TestOtherSticks(t *testing.T) {
+	old, first, second := parse(t, "name = \"old\"\n"), parse(t, text), parse(t, "log = \"debug\"\n")
+	take := func(f *provision.File, start string, kept *provision.Kept) *provision.Kept {
+		k := f.Keep(provision.Viewer{Now: now, Start: start, Kept: kept})
+		return &k
+	}
+	kept := take(second, "b", take(first, "b", take(old, "a", nil)))
+	for name, f := range map[string]*provision.File{"old": old, "first": first} {
+		if err := f.Permit(provision.Viewer{Start: "b", Kept: kept}); err == nil || !strings.Contains(err.Error(), "another stick") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := f.Permit(provision.Viewer{Start: "c", Kept: kept}); err != nil {
+			t.Errorf("%s, after a power cut: %v", name, err)
+		}
+	}
+	if kept = take(first, "c", kept); len(kept.Before) != 1 {
+		t.Errorf("after a power cut there are %v", kept.Before)
+	}
+}
+
 // The boot partition of an image has a file without settings, into which some can be put.
 func TestPlaceholder(t *testing.T) {
 	dir := t.TempDir()
