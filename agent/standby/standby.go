@@ -67,6 +67,9 @@ func (p *Policy) Wake(now time.Time, by string) { p.asked, p.woken = mark{}, mar
 
 // At is the state at a time, which may step but for that doesn't go backwards.
 func (p *Policy) At(now time.Time, o Opening) State {
+	if now.Before(p.asked.at) {
+		p.asked.at = now // the clock was ahead: by its time hours would begin before they do
+	}
 	if o.Known && !o.Closed && o.Since.After(p.asked.at) {
 		p.asked = mark{} // hours have begun since
 	}

@@ -60,6 +60,8 @@ func TestPolicy(t *testing.T) {
 		"asked before the hours":      {shop, []string{"sleep 06:00"}, "09:00", State{}, "", ""},
 		"asked without hours":         {always, []string{"sleep 12:00"}, "09 12:00", State{Standby: true, Why: Asked, By: "sleep"}, "12:00", ""},
 		"asked, hours unknown":        {unknown, []string{"sleep 12:00"}, "12:01", State{Standby: true, Why: Asked, By: "sleep"}, "12:00", ""},
+		"asked, back, they begin":     {shop, []string{"sleep 12:00", "look 06:00"}, "08:00", State{}, "", ""},
+		"asked, the clock went back":  {shop, []string{"sleep 12:00", "look 06:00"}, "07:00", State{Standby: true, Why: Asked, By: "sleep"}, "06:00", "08:00"},
 		"woken at night":              {shop, []string{"wake 22:00"}, "22:29", State{Why: Woken, By: "wake"}, "22:00", "22:30"},
 		"woken at night, over":        {shop, []string{"wake 22:00"}, "22:30", State{Standby: true, Why: Hours}, "22:30", "03 08:00"},
 		"woken twice":                 {shop, []string{"wake 22:00", "wake 22:20"}, "22:49", State{Why: Woken, By: "wake"}, "22:20", "22:50"},
