@@ -36,8 +36,8 @@ type screen struct {
 	painter painter
 
 	mu     sync.Mutex
-	off    bool // what is wanted
-	stays  bool // also at the end: the machine goes down, too
+	off    bool      // what is wanted
+	stays  time.Time // until then also at the end: the machine goes down, too
 	status protocol.DisplayStatus
 	stop   context.CancelFunc // ends what is being done
 	poked  chan struct{}
@@ -85,11 +85,12 @@ func (s *screen) want(off bool) {
 	}
 }
 
-// keep has the display left as it is when the agent ends.
-func (s *screen) keep(stays bool) {
+// keep has the display left as it is when the agent ends, since the machine goes down. It lapses by itself, if the machine is still on after downTime: no
+// error says before that it stays on, since whatever stops the agent stops the program, too, that was to have the machine go down.
+func (s *screen) keep() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stays = stays
+	s.stays = time.Now().Add(downTime)
 }
 
 // Status is what is reported of the display.
@@ -225,7 +226,7 @@ func (s *screen) note(state display.State, err error) {
 // farewell leaves a display that is on behind: nobody is there any more to switch it on.
 func (s *screen) farewell(ctx context.Context) {
 	s.mu.Lock()
-	leave := !s.off || s.stays
+	leave := !s.off || time.Now().Before(s.stays)
 	s.mu.Unlock()
 	if leave {
 		return

@@ -173,10 +173,18 @@ func TestDisplayComesOnAgain(t *testing.T) {
 	farewell = lit(t, &lamp{}, func(s *screen) {
 		s.want(true)
 		synctest.Wait()
-		s.keep(true)
+		s.keep()
 	})
 	if farewell != "" {
 		t.Errorf("at the end of a machine that goes down: %q", farewell)
+	}
+	farewell = lit(t, &lamp{}, func(s *screen) {
+		s.want(true)
+		s.keep()
+		time.Sleep(downTime)
+	})
+	if farewell != "on" {
+		t.Errorf("at the end of an agent whose machine didn't go down: %q", farewell)
 	}
 }
 

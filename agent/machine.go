@@ -59,9 +59,8 @@ func (a *Agent) goDown(action power.Action) {
 	if action == power.Off {
 		a.armCards()
 	}
-	a.screen.keep(true)
+	a.screen.keep()
 	if err := a.machine.do(context.Background(), action); err != nil {
-		a.screen.keep(false)
 		a.log.Error("The machine doesn't do what it was told", "err", err)
 		a.session.Event("power", err.Error(), a.clock.Now())
 	}

@@ -14,6 +14,7 @@ import (
 	"vitrine/agent/session"
 	"vitrine/agent/standby"
 	"vitrine/platform/device"
+	"vitrine/platform/power"
 )
 
 const (
@@ -200,21 +201,23 @@ func (s sleeper) down(ctx context.Context, mode string, wake time.Time) error {
 	s.armCards()
 	s.session.Event("standby", fmt.Sprintf("the machine itself goes into standby (%s) until %s", mode, wake.Local().Format(time.DateTime)), s.clock.Now())
 	s.told(ctx)
-	s.screen.keep(true)
-	defer s.screen.keep(false)
+	s.screen.keep()
 	slept := m.slept()
 	s.log.Info("The machine goes down", "how", mode, "until", wake)
-	if err := m.do(ctx, action); err != nil {
-		return errors.Join(err, m.clear())
+	err := m.do(ctx, action)
+	if err == nil && !s.awaitSleep(ctx, func() bool { return m.slept() > slept+time.Second }) {
+		err = errStillOn
 	}
-	if !s.awaitSleep(ctx, func() bool { return m.slept() > slept+time.Second }) {
-		if ctx.Err() != nil {
-			return nil // it goes down indeed
-		}
-		return errors.Join(errStillOn, m.clear())
+	switch {
+	case ctx.Err() != nil:
+		return nil // it goes down indeed
+	case action == power.Off && err != nil:
+		// It may go off all the same, as when the program was stopped along with everything else. An alarm that nothing needs does no harm.
+		return err
+	case err == nil:
+		s.awoke(wake)
 	}
-	s.awoke(wake)
-	return m.clear()
+	return errors.Join(err, m.clear())
 }
 
 // downTime is how long a machine may take to go down.

@@ -26,7 +26,10 @@ type box struct {
 	did     []string
 	noAlarm error
 	deaf    bool // it agrees to sleep, and doesn't
-	asleep  time.Duration
+	// fails is how the program that is asked ends, and stop what happens meanwhile.
+	fails  error
+	stop   func()
+	asleep time.Duration
 }
 
 func (b *box) machine() machine {
@@ -40,10 +43,13 @@ func (b *box) machine() machine {
 		arm:   func() ([]string, error) { b.did = append(b.did, "arm"); return nil, nil },
 		do: func(_ context.Context, a power.Action) error {
 			b.did = append(b.did, fmt.Sprintf("do %d", a))
+			if b.stop != nil {
+				b.stop()
+			}
 			if !b.deaf {
 				b.asleep += time.Hour
 			}
-			return nil
+			return b.fails
 		},
 		slept: func() time.Duration { return b.asleep },
 	}
@@ -192,6 +198,45 @@ func TestMachineStaysOn(t *testing.T) {
 	sleep(t, a)
 	if len(b.did) > 0 {
 		t.Errorf("while a programme is fetched: %q", b.did)
+	}
+}
+
+// What stops the agent when the machine goes off stops the program, too, that was asked for it, and either may end first. The alarm stays, and the display dark.
+func TestMachineGoesOff(t *testing.T) {
+	for name, order := range map[string]struct {
+		fails error
+		first bool // the agent is told to end before the program has
+	}{"the program ends": {nil, true}, "it is stopped after the agent": {errors.New("signal: terminated"), true}, "it is stopped before it": {errors.New("signal: terminated"), false}} {
+		t.Run(name, func(t *testing.T) {
+			a, b, _ := newResting(t, closed(8*time.Hour))
+			a.config.Standby.Mode = config.StandbyPowerOff
+			l := &lamp{state: display.Off}
+			a.screen = newScreen(l, a.screenChanged)
+			b.deaf, b.fails = true, order.fails
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if order.first {
+					b.stop = cancel
+				}
+				sleeper{a}.sleepToo(ctx, a.decide())
+				a.screen.farewell(ctx)
+			})
+			if got, lamp := strings.Join(b.did, " "), l.did(); !strings.HasSuffix(got, fmt.Sprintf("arm do %d", power.Off)) || lamp != "" {
+				t.Errorf("it did %q, and to the display %q", got, lamp)
+			}
+		})
+	}
+	a, b, _ := newResting(t, closed(8*time.Hour))
+	l := &lamp{state: display.Off}
+	a.screen, b.fails = newScreen(l, a.screenChanged), errors.New("signal: terminated")
+	synctest.Test(t, func(t *testing.T) {
+		a.decide()
+		a.goDown(power.Off)
+		a.screen.farewell(t.Context())
+	})
+	if did := l.did(); did != "" {
+		t.Errorf("told to go off by the server, it did to the display %q", did)
 	}
 }
 
