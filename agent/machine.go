@@ -23,11 +23,12 @@ type machine struct {
 	clear func() error
 	arm   func() ([]string, error)
 	slept func() time.Duration
+	up    func() time.Duration
 }
 
 func theMachine() machine {
 	return machine{
-		check: power.Check, do: power.Do, arm: wake.Arm, slept: power.Slept,
+		check: power.Check, do: power.Do, arm: wake.Arm, slept: power.Slept, up: device.Uptime,
 		alarm: func(d time.Duration) error { return power.SetAlarm("/", d) },
 		clear: func() error { return power.ClearAlarm("/") },
 	}
@@ -54,13 +55,21 @@ func (a *Agent) power(action power.Action) session.Handler {
 	}
 }
 
-// goDown has the machine restart or go off. A display that is off stays off.
+// bid has the machine restart, go off or sleep. A display that is off stays off.
+func (a *Agent) bid(ctx context.Context, action power.Action) error {
+	a.screen.keep()
+	if action == power.Reboot {
+		a.noteReboot()
+	}
+	return a.machine.do(ctx, action)
+}
+
+// goDown has the machine restart or go off.
 func (a *Agent) goDown(action power.Action) {
 	if action == power.Off {
 		a.armCards()
 	}
-	a.screen.keep()
-	if err := a.machine.do(context.Background(), action); err != nil {
+	if err := a.bid(context.Background(), action); err != nil {
 		a.log.Error("The machine doesn't do what it was told", "err", err)
 		a.session.Event("power", err.Error(), a.clock.Now())
 	}
@@ -109,7 +118,7 @@ func (r rebooter) due(now time.Time, jitter time.Duration) bool {
 	if zone == nil {
 		zone = time.Local
 	}
-	since := now.Add(-max(device.Uptime(), time.Since(r.started)))
+	since := now.Add(-max(r.machine.up(), time.Since(r.started)))
 	// Of the times since then the one of the last day counts; it is never within an hour after since.
 	if day := now.Add(time.Minute - 25*time.Hour); since.Before(day) {
 		since = day

@@ -151,7 +151,7 @@ func (s screenWatch) mend(ctx context.Context, step health.Step) error {
 		s.config.Restart()
 	case health.Reboot:
 		s.failTrial("the screen wasn't right")
-		return power.Do(ctx, power.Reboot)
+		return s.bid(ctx, power.Reboot)
 	default:
 		return fmt.Errorf("there is no step %d", step)
 	}

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -13,7 +16,7 @@ import (
 	"vitrine/agent/protocol"
 	"vitrine/agent/session"
 	"vitrine/agent/standby"
-	"vitrine/platform/device"
+	"vitrine/platform/atomicfile"
 	"vitrine/platform/power"
 )
 
@@ -22,6 +25,8 @@ const (
 	standbyLook = 5 * time.Second
 	// freshBoot is by when the start of the agent counts as one of the machine, which somebody has switched on or woken.
 	freshBoot = 5 * time.Minute
+	// rebootFile is there if the machine was started anew by the agent, on standby: that start is nobody's wake.
+	rebootFile = "rebooted-on-standby"
 )
 
 // A rest is what is known of standby. a.clock is its time.
@@ -31,6 +36,8 @@ type rest struct {
 	state  standby.State
 	// running is since when the machine runs, by a start or after a suspend.
 	running time.Time
+	// noted is since when there is a rebootFile, by time's own clock; zero without one.
+	noted time.Time
 }
 
 // sleeper is the task that has the viewer on standby or awake.
@@ -41,7 +48,9 @@ func (s sleeper) Run(ctx context.Context) error {
 	now := s.clock.Now()
 	s.rest.mu.Lock()
 	s.rest.running = now
-	if up := device.Uptime(); up > 0 && up < freshBoot {
+	if _, err := os.Stat(s.rebootPath()); err == nil {
+		s.rest.noted = time.Now()
+	} else if up := s.machine.up(); up > 0 && up < freshBoot {
 		s.rest.policy.Wake(now, "the start of the machine")
 	}
 	s.rest.mu.Unlock()
@@ -50,6 +59,7 @@ func (s sleeper) Run(ctx context.Context) error {
 	for {
 		state := s.decide()
 		s.sleepToo(ctx, state)
+		s.forgetReboot()
 		select {
 		case <-look.C:
 		case <-ctx.Done():
@@ -60,6 +70,34 @@ func (s sleeper) Run(ctx context.Context) error {
 
 // String names the task.
 func (s sleeper) String() string { return "standby" }
+
+func (a *Agent) rebootPath() string { return filepath.Join(a.config.State, rebootFile) }
+
+// noteReboot notes on standby that the machine is about to start anew.
+func (a *Agent) noteReboot() {
+	a.rest.mu.Lock()
+	defer a.rest.mu.Unlock()
+	if !a.rest.state.Standby {
+		return
+	}
+	a.rest.noted = time.Now()
+	if err := atomicfile.Write(a.rebootPath(), []byte("The machine was started anew on standby.\n"), 0o600); err != nil {
+		a.log.Warn("The start that follows counts as a wake, since it can't be noted that it is none", "err", err)
+	}
+}
+
+// forgetReboot removes the note once no start of the agent counts as one of the machine any more, or the machine hasn't started anew.
+func (a *Agent) forgetReboot() {
+	a.rest.mu.Lock()
+	defer a.rest.mu.Unlock()
+	if a.rest.noted.IsZero() || time.Since(a.rest.noted) < freshBoot {
+		return
+	}
+	a.rest.noted = time.Time{}
+	if err := os.Remove(a.rebootPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.log.Warn("The next start won't count as a wake", "err", err)
+	}
+}
 
 // decide looks what is to be, and does it: the page, the display.
 func (a *Agent) decide() standby.State {
@@ -201,10 +239,9 @@ func (s sleeper) down(ctx context.Context, mode string, wake time.Time) error {
 	s.armCards()
 	s.session.Event("standby", fmt.Sprintf("the machine itself goes into standby (%s) until %s", mode, wake.Local().Format(time.DateTime)), s.clock.Now())
 	s.told(ctx)
-	s.screen.keep()
 	slept := m.slept()
 	s.log.Info("The machine goes down", "how", mode, "until", wake)
-	err := m.do(ctx, action)
+	err := s.bid(ctx, action)
 	if err == nil && !s.awaitSleep(ctx, func() bool { return m.slept() > slept+time.Second }) {
 		err = errStillOn
 	}

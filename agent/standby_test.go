@@ -30,6 +30,7 @@ type box struct {
 	fails  error
 	stop   func()
 	asleep time.Duration
+	up     time.Duration
 }
 
 func (b *box) machine() machine {
@@ -52,6 +53,7 @@ func (b *box) machine() machine {
 			return b.fails
 		},
 		slept: func() time.Duration { return b.asleep },
+		up:    func() time.Duration { return b.up },
 	}
 }
 
@@ -237,6 +239,49 @@ func TestMachineGoesOff(t *testing.T) {
 	})
 	if did := l.did(); did != "" {
 		t.Errorf("told to go off by the server, it did to the display %q", did)
+	}
+}
+
+// begin has the agent begin with standby, as it does so long after the machine, and go on for a while.
+func begin(t *testing.T, a *Agent, b *box, up, while time.Duration) {
+	t.Helper()
+	b.up, a.rest = up, rest{}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), while)
+		defer cancel()
+		if err := (sleeper{a}).Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whoever switches the machine on at night wants to see something. Nobody does when it is started anew by itself, or by the server.
+func TestStartOfTheMachineIsAWake(t *testing.T) {
+	a, b, _ := newResting(t, closed(8*time.Hour))
+	a.config.Standby.Mode = ""
+	why := func() string { return a.Status().Standby.Why }
+	if begin(t, a, b, time.Minute, time.Second); why() != protocol.StandbyWoken {
+		t.Errorf("switched on: %s", why())
+	}
+	begin(t, a, b, time.Hour, time.Second)
+	a.goDown(power.Reboot)
+	for _, up := range []time.Duration{time.Minute, 2 * time.Minute} { // the agent may start again soon, as for an update
+		if begin(t, a, b, up, time.Second); why() != protocol.StandbyHours {
+			t.Errorf("started anew on standby, %v ago: %s", up, why())
+		}
+	}
+	begin(t, a, b, 3*time.Minute, freshBoot+standbyLook)
+	if begin(t, a, b, time.Minute, time.Second); why() != protocol.StandbyWoken {
+		t.Errorf("switched on some time after that: %s", why())
+	}
+	a.goDown(power.Reboot)
+	if begin(t, a, b, time.Minute, time.Second); why() != protocol.StandbyWoken {
+		t.Errorf("started anew while it was awake: %s", why())
+	}
+	begin(t, a, b, time.Hour, time.Second)
+	a.goDown(power.Off)
+	if begin(t, a, b, time.Minute, time.Second); why() != protocol.StandbyWoken {
+		t.Errorf("switched off, and on: %s", why())
 	}
 }
 
