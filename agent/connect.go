@@ -108,6 +108,9 @@ func (a *Agent) pairing() bool {
 func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
 	err := v.renew(ctx, addr)
 	refused, ok := errors.AsType[*identity.RefusedError](err)
+	if err == nil {
+		v.setPairing("") // it may have waited for approval, and is one of the site's after all
+	}
 	if !ok {
 		return err
 	}

@@ -66,6 +66,70 @@ func TestClone(t *testing.T) {
 	third.await(t, protocol.StateConnected)
 }
 
+// A copy asks again and again for the identity of a viewer, and doesn't get it because that one is switched off for the night. A machine that has changed does
+// after a while, though its former session was thought to be there still when it first came.
+func TestCopyOfWhatSleeps(t *testing.T) {
+	v := server.Viewer{ID: "a", Name: "lobby"}
+	began := time.Now()
+	for name, test := range map[string]struct {
+		// heard is until when the viewer itself is heard, and want after how long another machine gets the identity.
+		heard, want time.Duration
+	}{
+		"the same machine, changed": {time.Minute, 11 * time.Minute},
+		"a copy beside it":          {8 * time.Hour, 80 * time.Hour},
+	} {
+		var m server.Machines
+		if err := m.Connect(v, "one", "10.0.0.5:1234", false, began); err != nil {
+			t.Fatal(err)
+		}
+		after := time.Duration(0)
+		for ; after < 100*time.Hour; after += time.Minute {
+			there := after <= test.heard
+			if there {
+				m.Alive("a", began.Add(after))
+			}
+			if m.Connect(v, "two", "10.0.0.6:1234", there, began.Add(after)) == nil {
+				break
+			}
+		}
+		if after != test.want {
+			t.Errorf("%s: it has the identity after %v; want %v", name, after, test.want)
+		}
+	}
+}
+
+// A machine that the site takes for a viewer that it knows, after it was refused as a copy, doesn't wait for approval any more.
+func TestTakenBack(t *testing.T) {
+	state := t.TempDir()
+	s, stop := start(t, config(t, state))
+	id := enrolledIn(t, s, t.TempDir(), "lobby")
+	before, after := protocol.Device{Fingerprint: "before"}, protocol.Device{Fingerprint: "with an adapter"}
+	if err := id.Renew(t.Context(), s.Addr().String(), before, now); err != nil {
+		t.Fatal(err)
+	}
+	err := id.Renew(t.Context(), s.Addr().String(), after, now)
+	if r, ok := errors.AsType[*identity.RefusedError](err); !ok || !r.Cloned {
+		t.Fatalf("at once: %v", err)
+	}
+	waits := func(asking *identity.Identity, device protocol.Device) {
+		t.Helper()
+		err := asking.Pair(t.Context(), s.Addr().String(), "lobby", device, now)
+		if _, ok := errors.AsType[*identity.PendingError](err); !ok {
+			t.Fatal(err)
+		}
+	}
+	waits(id, after)
+	waits(opened(t, t.TempDir()), protocol.Device{Fingerprint: "of another"})
+	stop() // with what the server knew of when it heard of whom
+	s, _ = start(t, config(t, state))
+	if err := id.Renew(t.Context(), s.Addr().String(), after, now); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.Site().Waiting(); len(left) != 1 || left[0].Device.Fingerprint != "of another" || err != nil {
+		t.Errorf("there wait %+v, %v", left, err)
+	}
+}
+
 // A disk that is put into another machine, long after the one that it was in has fallen silent, belongs there from then on; that is said.
 func TestMovedDisk(t *testing.T) {
 	var m server.Machines

@@ -48,8 +48,12 @@ func (m *Machines) Connect(v Viewer, fingerprint, peer string, online bool, now 
 	if m.machines == nil {
 		m.machines = newMachines()
 	}
-	return m.connect(v, fingerprint, peer, online, now)
+	_, err := m.connect(v, fingerprint, peer, online, now)
+	return err
 }
+
+// Alive is alive.
+func (m *Machines) Alive(viewer string, now time.Time) { m.alive(viewer, now) }
 
 // Of is of.
 func (m *Machines) Of(viewer string, now time.Time) (protocol.Fault, bool) { return m.of(viewer, now) }

@@ -263,6 +263,19 @@ func (s *Site) Reject(codeOrName string) (Pairing, error) {
 	return p, s.keep(p)
 }
 
+// withdraw forgets what a machine, by its fingerprint, waits for: the site has taken it for a viewer that it knows, and approval would make it a second one.
+func (s *Site) withdraw(fingerprint string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting, err := s.Waiting()
+	for _, p := range waiting {
+		if p.Device.Fingerprint == fingerprint {
+			err = errors.Join(err, os.Remove(s.pairingPath(p.ID)))
+		}
+	}
+	return err
+}
+
 // noKey is in place of a key until the viewer has fetched its certificate.
 const noKey = "none"
 

@@ -282,7 +282,12 @@ func (s *Server) sameMachine(c caller) error {
 	if err != nil {
 		return err
 	}
-	err = s.machines.connect(v, c.fingerprint, c.peer, s.fleet.get(v.ID).Presence.Online, time.Now())
+	moved, err := s.machines.connect(v, c.fingerprint, c.peer, s.fleet.get(v.ID).Presence.Online, time.Now())
+	if moved {
+		if err := s.site.withdraw(c.fingerprint); err != nil {
+			s.log.Warn("A request for pairing that is over can't be removed", "viewer", v.Name, "err", err)
+		}
+	}
 	if f, ok := s.machines.of(v.ID, time.Now()); ok && time.Since(f.Since) < time.Second {
 		s.log.Warn("FAULT: "+f.Message, "viewer", v.Name)
 	}

@@ -106,6 +106,8 @@ const (
 	lastRetry  = time.Minute
 	// approvalInterval is how often a viewer asks whether it has been approved, if the server doesn't say.
 	approvalInterval = 5 * time.Second
+	// renewalRetry is how often a viewer that waits for approval, and was one of the site's, asks whether it still is.
+	renewalRetry = 3 * time.Minute
 	// clonedRetry is the first wait of a viewer whose session another machine took over, and lastClonedRetry the longest: two machines with
 	// one identity must not take it from each other without end.
 	clonedRetry     = 15 * time.Second
@@ -376,9 +378,11 @@ func (s *Session) enrol(ctx context.Context) error {
 	return err
 }
 
-// awaitApproval asks a server again and again, until a person has decided whether it takes the viewer in.
+// awaitApproval asks a server again and again, until a person has decided whether it takes the viewer in. It may also take it back: a machine that has another
+// fingerprint since a part of it was changed is refused like a copy, until the site hasn't heard of the former one for a while.
 func (s *Session) awaitApproval(ctx context.Context, addr string, pending error) error {
-	err := pending
+	err, renewed := pending, time.Now()
+	_, enrolled := s.config.Identity.Viewer()
 	for errors.Is(err, ErrPending) && ctx.Err() == nil {
 		s.set(protocol.StatePending, addr, err)
 		interval := approvalInterval
@@ -387,6 +391,11 @@ func (s *Session) awaitApproval(ctx context.Context, addr string, pending error)
 			interval = min(max(asked.RetryAfter(), time.Second), time.Minute)
 		}
 		s.wait(ctx, interval+rand.N(interval/4))
+		if enrolled && time.Since(renewed) >= renewalRetry {
+			renewed = time.Now()
+			err = s.config.Identity.Renew(ctx, addr)
+			continue
+		}
 		err = s.config.Identity.Enrol(ctx, addr)
 	}
 	return err

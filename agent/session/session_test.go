@@ -195,6 +195,43 @@ func TestFloodOfKicks(t *testing.T) {
 	})
 }
 
+// lent is an identity that a site takes for a copy's until some moment. It waits for approval meanwhile.
+type lent struct {
+	nobody
+	until  time.Time
+	renews *int
+}
+
+func (lent) Enrol(context.Context, string) error { return ErrPending }
+func (l lent) Renew(context.Context, string) error {
+	*l.renews++
+	if time.Now().Before(l.until) {
+		return ErrPending
+	}
+	return nil
+}
+
+// A viewer that waits for approval since a site took its machine for another's goes back to what it was as soon as the site lets it, and doesn't ask too often.
+func TestTakenBackWhileItWaits(t *testing.T) {
+	c := config(t)
+	synctest.Test(t, func(t *testing.T) {
+		began, renews := time.Now(), 0
+		c.Identity = lent{until: began.Add(10 * time.Minute), renews: &renews}
+		s := newSession(t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := s.renew(ctx, "a:1", errRefused); err != errRefused || ctx.Err() != nil {
+			t.Errorf("%v, %v", err, ctx.Err())
+		}
+		if took := time.Since(began); took > 14*time.Minute || renews > 6 {
+			t.Errorf("it took %v, with %d renewals", took, renews)
+		}
+		if !s.wait(ctx, time.Minute) {
+			t.Error("it doesn't look for a server at once")
+		}
+	})
+}
+
 func TestExplain(t *testing.T) {
 	addr := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 7237}
 	dial := func(err error) error {
