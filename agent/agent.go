@@ -159,6 +159,8 @@ type Agent struct {
 	// later are the settings that have changed and count from the next start on.
 	later []string
 	sync  *protocol.SyncStatus
+	// advance is how far a fetch has come; zero when none is on its way.
+	advance advance
 	// synced is when the progress was last told to the page, and reported when to the server.
 	synced, reported time.Time
 	// alone is true for an agent that only works on its state: nothing runs.

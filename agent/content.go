@@ -25,6 +25,16 @@ const (
 	reportInterval = 10 * time.Second
 )
 
+// fetchPatience is for how long a fetch that gets no further keeps the machine awake.
+const fetchPatience = 10 * time.Minute
+
+// An advance is the furthest that the fetch of a programme has come, over all its tries.
+type advance struct {
+	wanted digest.Digest
+	left   int64 // bytes
+	at     time.Time
+}
+
 // contentFolder is below the state folder.
 const contentFolder = "content"
 
@@ -101,7 +111,7 @@ func (a *Agent) activated(active library.Active) {
 	}
 	a.feeds.Want(feeds(active.Manifest))
 	a.mu.Lock()
-	a.sync = nil
+	a.sync, a.advance = nil, advance{}
 	a.mu.Unlock()
 	a.showState()
 	a.session.Report()
@@ -125,6 +135,9 @@ func (a *Agent) progress(p library.Progress) {
 	now := time.Now()
 	a.mu.Lock()
 	a.sync = &status
+	if left := p.Bytes - p.BytesDone; a.advance.wanted != p.Manifest || left < a.advance.left {
+		a.advance = advance{p.Manifest, left, now}
+	}
 	page, report := now.Sub(a.synced) >= pageInterval, now.Sub(a.reported) >= reportInterval
 	if page {
 		a.synced = now
@@ -142,8 +155,32 @@ func (a *Agent) progress(p library.Progress) {
 	}
 }
 
+// fetching tells whether a programme is on its way, and gets on.
+func (a *Agent) fetching() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.advance.at.IsZero() && time.Since(a.advance.at) < fetchPatience
+}
+
+// fetchEnded notes that nothing is being fetched before the next try, if there is one. Without an error there is none: what is wanted plays, also when it is what
+// played all the time.
+func (a *Agent) fetchEnded(err error) {
+	a.mu.Lock()
+	news := a.sync != nil
+	a.sync = nil
+	if err == nil {
+		a.advance = advance{}
+	}
+	a.mu.Unlock()
+	if news {
+		a.showState()
+		a.session.Report()
+	}
+}
+
 // contentFault notes what keeps the wanted programme away; a fault of the disk has a name of its own, since a person must see to it.
 func (a *Agent) contentFault(err error) {
+	a.fetchEnded(err)
 	_, space := errors.AsType[*store.SpaceError](err)
 	code := faultContent
 	switch {

@@ -191,13 +191,6 @@ func (a *Agent) standbyStatus() *protocol.StandbyStatus {
 	return &protocol.StandbyStatus{Active: s.Standby, Why: s.Why, By: s.By, Since: s.Since, Until: s.Until}
 }
 
-// fetching tells whether a programme is on its way.
-func (a *Agent) fetching() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.sync != nil
-}
-
 // sleepToo has the machine itself sleep, if the settings want it, something will wake it, and nothing is being fetched. One that can't stays on: the display
 // is off all the same.
 func (s sleeper) sleepToo(ctx context.Context, state standby.State) {

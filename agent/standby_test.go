@@ -16,6 +16,7 @@ import (
 	"vitrine/agent/schedule"
 	"vitrine/content/calendar"
 	"vitrine/content/digest"
+	"vitrine/content/library"
 	"vitrine/content/manifest"
 	"vitrine/platform/display"
 	"vitrine/platform/power"
@@ -194,12 +195,58 @@ func TestMachineStaysOn(t *testing.T) {
 	if len(b.did) > 0 {
 		t.Errorf("without operating hours: %q", b.did)
 	}
+}
 
-	a, b, _ = newResting(t, closed(8*time.Hour))
-	a.sync = &protocol.SyncStatus{}
-	sleep(t, a)
-	if len(b.did) > 0 {
-		t.Errorf("while a programme is fetched: %q", b.did)
+// next is a programme that is fetched.
+var next = digest.Of([]byte("next"))
+
+// A programme that is fetched keeps the machine awake for as long as that gets on, and no longer.
+func TestMachineStaysOnForAProgramme(t *testing.T) {
+	for name, c := range map[string]struct {
+		then func(a *Agent, left int64) // what happens every 9 minutes
+		off  bool
+	}{
+		"it comes": {func(a *Agent, left int64) {
+			a.contentFault(errors.New("the server is gone"))
+			a.progress(library.Progress{Manifest: next, Bytes: 500 + left, BytesDone: 500})
+		}, false},
+		"it is stuck": {func(a *Agent, left int64) {
+			a.contentFault(errors.New("the server is gone"))
+			a.progress(library.Progress{Manifest: next, Bytes: 1000})               // what had come is damaged
+			a.progress(library.Progress{Manifest: next, Bytes: 1000, BytesDone: 1}) // and comes again
+			a.contentFault(errors.New("the server is gone once more"))              // but not all of it
+		}, true},
+		"another one was refused":                 {func(a *Agent, _ int64) { a.contentFault(errors.New("the signature is wrong")) }, true},
+		"the one that plays is wanted again":      {func(a *Agent, _ int64) { a.contentFault(nil) }, true},
+		"it waits for the hours of the downloads": {func(*Agent, int64) {}, true},
+	} {
+		a, b, _ := newResting(t, closed(8*time.Hour))
+		a.progress(library.Progress{Manifest: next, Bytes: 1000})
+		if a.Status().Content.Sync == nil {
+			t.Errorf("%s: nothing is said of it", name)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			a.progress(library.Progress{Manifest: next, Bytes: 1000, BytesDone: 100})
+			for left := int64(899); left > 896; left-- {
+				time.Sleep(9 * time.Minute)
+				c.then(a, left)
+				sleeper{a}.sleepToo(t.Context(), a.decide())
+			}
+		})
+		if off := len(b.did) > 0; off != c.off {
+			t.Errorf("%s: the machine sleeps: %v", name, off)
+		}
+	}
+}
+
+// What is said of a fetch ends with it, however it ends.
+func TestFetchThatEnds(t *testing.T) {
+	for _, err := range []error{nil, errors.New("the signature is wrong")} {
+		a, _, _ := newResting(t)
+		a.progress(library.Progress{Manifest: next, Bytes: 1000})
+		if a.contentFault(err); a.Status().Content.Sync != nil || a.fetching() == (err == nil) {
+			t.Errorf("ended with %v: %+v, fetching: %v", err, a.Status().Content.Sync, a.fetching())
+		}
 	}
 }
 
