@@ -74,9 +74,11 @@ cross: ## both programs for every target, stripped, with their sizes
 dist: ## what is released, into dist/: programs, packages and archives; TARGETS=linux-amd64 for that alone
 	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' $(TARGETS)
 
-image: ## a disk image of a player, into dist/, as root: ARCH=amd64, arm64 or armhf; BOARD=rpi for the Raspberry Pi
-	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' linux-$(if $(filter armhf,$(ARCH)),armv7,$(ARCH))
-	@build/image/build '$(ARCH)' '$(BOARD)' '$(VERSION)' dist/vitrine_$(VERSION)_$(ARCH).deb
+# Its package is in a folder of its own, in which nobody looks for a release: what `make dist` has made before stays.
+image: ## a disk image of a player, into dist/, as root: ARCH=amd64, arm64 or armhf; BOARD=rpi for the Raspberry Pi; RELEASE_KEY=…, or it takes no updates
+	@$(if $(RELEASE_KEY),,echo 'RELEASE_KEY= is empty: players of this image will take no release of the viewer, and can only be given another image')
+	@DIST=dist/.image FORMATS=deb build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' linux-$(if $(filter armhf,$(ARCH)),armv7,$(ARCH))
+	@build/image/build '$(ARCH)' '$(BOARD)' '$(VERSION)' dist/.image/vitrine_$(VERSION)_$(ARCH).deb
 
 release: build ## what `make dist` has made, signed as a release for viewers: SIGNING_KEY=file
 	@test -n '$(SIGNING_KEY)' || { echo 'give the file with the secret key: make release SIGNING_KEY=file'; exit 1; }

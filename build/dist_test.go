@@ -81,3 +81,20 @@ func env(t *testing.T, name string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// The package for an image is made where nothing of a release is, which would be removed, and who makes one without a key is told what that means.
+func TestImageLeavesReleaseAlone(t *testing.T) {
+	for key, told := range map[string]bool{"": true, "abc": false} {
+		out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "-n", "--no-print-directory", "image", "ARCH=armhf", "VERSION=1.2.3", "RELEASE_KEY="+key).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		steps := string(out)
+		if !strings.Contains(steps, "DIST=dist/.image FORMATS=deb build/dist") || !strings.Contains(steps, " dist/.image/vitrine_1.2.3_armhf.deb") {
+			t.Errorf("key %q: what is made where?\n%s", key, steps)
+		}
+		if strings.Contains(steps, "will take no release") != told {
+			t.Errorf("key %q: that is said: %v\n%s", key, !told, steps)
+		}
+	}
+}
