@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ const mountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOE
 // mount mounts what the system doesn't, until ctx ends.
 func (s *Sticks) mount(ctx context.Context) {
 	m := mounter{
-		sys: "/sys/class/block", dev: "/dev", private: filepath.Clean(s.Private), isStick: isStick, problem: s.Problem,
+		sys: "/sys/class/block", dev: "/dev", private: filepath.Clean(s.Private), isStick: isStick, listen: listen, problem: s.Problem,
 		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]bool{},
 	}
 	if s.isStick != nil {
@@ -42,6 +43,8 @@ type mounter struct {
 	sys, dev, private string
 	// isStick tells whether a device, by its path in sysfs, is on a stick.
 	isStick func(path string) bool
+	// listen calls hint whenever something may have changed, until ctx ends or it can't any more.
+	listen  func(ctx context.Context, hint func()) error
 	problem func(error)
 	// known has when each stick was first seen, mine where it is mounted by us, and said what problems were told.
 	known map[string]time.Time
@@ -54,27 +57,25 @@ func (m *mounter) run(ctx context.Context) {
 	defer m.removeAll()
 	hints, deaf := make(chan struct{}, 1), make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	defer listening.Wait()
 	defer cancel()
-	go func() {
-		deaf <- listen(ctx, func() {
+	listening.Go(func() {
+		deaf <- m.listen(ctx, func() {
 			select {
 			case hints <- struct{}{}:
 			default:
 			}
 		})
-	}()
-	atMost := safety
-	for {
+	})
+	for atMost := safety; ctx.Err() == nil; {
 		timer := time.NewTimer(min(m.look(time.Now()), atMost))
 		select {
 		case <-hints:
 		case <-timer.C:
-		case <-deaf: // nobody tells any more, or ctx has ended
-			if ctx.Err() != nil {
-				timer.Stop()
-				return
-			}
+		case <-deaf: // nobody tells any more
 			atMost = pollInterval
+		case <-ctx.Done():
 		}
 		timer.Stop()
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -247,6 +248,39 @@ func TestWhatCantBeMounted(t *testing.T) {
 	}
 	if err := <-said; !strings.Contains(err.Error(), "a stick with FAT can't be") {
 		t.Error(err)
+	}
+}
+
+// A kernel that has gone silent is no reason to stay when all is to end.
+func TestMounterEnds(t *testing.T) {
+	for name, listen := range map[string]func(context.Context, func()) error{
+		"deaf": func(context.Context, func()) error { return unix.EBADF },
+		"slow": func(ctx context.Context, _ func()) error { <-ctx.Done(); time.Sleep(time.Second / 2); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			private := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				ended, done := make(chan struct{}), make(chan struct{})
+				m := mounter{sys: "/sys/class/block", private: private, isStick: func(string) bool { return false }, listen: func(ctx context.Context, hint func()) error {
+					defer close(ended)
+					return listen(ctx, hint)
+				}}
+				go func() { defer close(done); m.run(ctx) }()
+				synctest.Wait()
+				cancel()
+				select {
+				case <-done:
+				case <-time.After(time.Second):
+					t.Fatal("it goes on")
+				}
+				select {
+				case <-ended:
+				default:
+					t.Error("it leaves its listener behind")
+				}
+			})
+		})
 	}
 }
 
