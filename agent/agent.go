@@ -101,6 +101,8 @@ type Config struct {
 	Executable string
 	// Restart ends this program so that it is started again; nil if nothing would start it again.
 	Restart func()
+	// Watched tells that this program is also ended if it hangs; only then are releases tried.
+	Watched bool
 	// StartAnew ends this agent so that another takes its place, with the settings that it has put into its state folder; nil if nobody would, so that
 	// none are taken from sticks.
 	StartAnew func()

@@ -262,8 +262,8 @@ func (u *updates) able() error {
 		return errors.New("the settings take no updates (update.enabled)")
 	case !child.Replaces:
 		return fmt.Errorf("on %s a program can't be run in place of one that runs; update it by its package", runtime.GOOS)
-	case u.config.Restart == nil:
-		return errors.New("this viewer isn't a service of systemd, so that nothing would start it again after a failed update")
+	case u.config.Restart == nil || !u.config.Watched:
+		return errors.New("this viewer isn't a service of systemd, so that nothing would end an update that hangs, and start the one before")
 	case len(u.config.Update.Keys) == 0:
 		return release.ErrNoKey
 	}

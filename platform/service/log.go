@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"io"
 	"os"
 	"strconv"
 	"time"
@@ -30,10 +31,24 @@ func Log(ctx context.Context, c Config) (string, error) {
 	var err error
 	for _, path := range logs(c.Name) {
 		var more []byte
-		more, err = os.ReadFile(path) // the last one counts, which a service that has ever run has
+		more, err = tail(path, logSize) // the last one counts, which a service that has ever run has
 		text = append(text, more...)
 	}
 	return end(text), err
+}
+
+// tail reads the end of a file, which may be very long.
+func tail(path string, size int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-size), size))
 }
 
 // end is the last of it.

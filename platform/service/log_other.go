@@ -59,9 +59,9 @@ func (s *shortFile) Write(line []byte) (int, error) {
 	return s.f.Write(line)
 }
 
-// turn copies it. On a disk that is full what is older goes.
+// turn copies its end. On a disk that is full what is older goes.
 func (s *shortFile) turn() {
-	text, err := os.ReadFile(s.path)
+	text, err := tail(s.path, logSize/2)
 	if err == nil {
 		err = os.WriteFile(s.old, text, 0o640)
 	}

@@ -63,6 +63,9 @@ func (h handler) Execute(_ []string, requests <-chan svc.ChangeRequest, states c
 // Restarts tells whether this process is a service that is started again when it ends.
 func Restarts() bool { return isService() }
 
+// Watched tells whether it is also ended when it hangs.
+func Watched() bool { return false }
+
 // isService tells whether it is the service control manager that has started this process. svc.IsWindowsService also wants session 0, which is another one in
 // containers (golang/go#56335) and in Wine.
 var isService = sync.OnceValue(func() bool {

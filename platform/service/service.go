@@ -59,6 +59,9 @@ const (
 // restartDelay is how many seconds after its end a service is started again, however often.
 const restartDelay = "2"
 
+// restartsVariable is set for a service that is started again when it ends, where the service manager says nothing of the kind itself.
+const restartsVariable = "SERVICE_RESTARTS"
+
 // open makes the library's handle.
 func open(c Config, i service.Interface) (service.Service, error) {
 	options := service.KeyValue{
@@ -80,12 +83,12 @@ func open(c Config, i service.Interface) (service.Service, error) {
 	return s, err
 }
 
-// environment has what the library's script for OpenRC is to set: without it OpenRC gives a service up after ten restarts.
+// environment has what the library's script for OpenRC is to set: without the rest OpenRC gives a service up after ten restarts.
 func environment() map[string]string {
 	if service.Platform() != openRC {
 		return nil
 	}
-	return map[string]string{"respawn_max": "0", "respawn_delay": restartDelay}
+	return map[string]string{restartsVariable: "yes", "respawn_max": "0", "respawn_delay": restartDelay}
 }
 
 // Install makes the program a service that starts with the machine. It doesn't start it. What an earlier installation of another user has

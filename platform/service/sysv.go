@@ -16,7 +16,7 @@ func sysVScript(c Config) string {
 		words = append(words, shellQuote(arg))
 	}
 	out := logs(c.Name)
-	return fmt.Sprintf(sysVForm, c.Name, c.DisplayName, c.Description, strings.Join(words, " "), restartDelay, out[0], out[len(out)-1])
+	return fmt.Sprintf(sysVForm, c.Name, c.DisplayName, c.Description, strings.Join(words, " "), restartDelay, out[0], out[len(out)-1], restartsVariable)
 }
 
 // shellQuote quotes one word for a shell.
@@ -42,6 +42,7 @@ pidfile=/var/run/%[1]s.pid
 
 # keep starts the program, and again %[5]s s after its end, until it is told to end.
 keep() {
+	export %[8]s=yes
 	trap 'kill $child; wait $child; exit' TERM
 	trap 'kill -HUP $child' HUP
 	while :; do
@@ -55,6 +56,9 @@ keep() {
 	done
 }
 
+# log names a file, or where what is printed is lost if the file can't be written to, as on a disk that is only read.
+log() { if true >>"$1"; then echo "$1"; else echo /dev/null; fi; } 2>/dev/null
+
 # The number may be another's after a power cut.
 running() {
 	pid=$(cat $pidfile 2>/dev/null) && tr '\0' ' ' 2>/dev/null </proc/"$pid"/cmdline | grep -q '%[1]s start'
@@ -66,7 +70,7 @@ start)
 		echo "Already running"
 		exit 0
 	fi
-	keep </dev/null >>%[6]s 2>>%[7]s &
+	keep </dev/null >>"$(log %[6]s)" 2>>"$(log %[7]s)" &
 	echo $! >$pidfile
 	echo "Started"
 	;;

@@ -39,7 +39,7 @@ func (o runOptions) launch(env cli.Env, log *slog.Logger) {
 		return
 	}
 	for {
-		c, ok, problem := folder.Choose(update.Base{Version: env.Version, Built: env.Build}, keys, device.Boot(), service.Restarts())
+		c, ok, problem := folder.Choose(update.Base{Version: env.Version, Built: env.Build}, keys, device.Boot(), service.Watched())
 		if problem != nil {
 			log.Error("There is something wrong with the releases on disk", "err", problem)
 		}

@@ -318,7 +318,7 @@ func (o runOptions) play(ctx context.Context, env cli.Env, c config.Config, from
 		restart = func() { stop(errRestart) }
 	}
 	settings := agentConfig(c, from.file)
-	settings.Restart, settings.StartAnew = restart, func() { stop(errStartAnew) }
+	settings.Restart, settings.Watched, settings.StartAnew = restart, service.Watched(), func() { stop(errStartAnew) }
 	settings.Scratch, settings.Browsers = os.Getenv("RUNTIME_DIRECTORY"), o.browsers
 	settings.Alive, settings.AliveEvery = watchdog(log)
 	settings.Version, settings.Build, settings.Progress, settings.Log = env.Version, env.Build, p.update, log
