@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 )
 
@@ -20,6 +21,12 @@ type cecMsg struct {
 	Len, Timeout, Sequence, Flags                                        uint32
 	Msg                                                                  [16]byte
 	Reply, RxStatus, TxStatus, TxArbLost, TxNack, TxLowDrive, TxError, _ uint8
+}
+
+// cecCaps is struct cec_caps.
+type cecCaps struct {
+	Driver, Name                    [32]byte
+	LogAddrs, Capabilities, Version uint32
 }
 
 // cecLogAddrs is struct cec_log_addrs.
@@ -40,6 +47,7 @@ type cecLogAddrs struct {
 
 // The calls.
 var (
+	cecGetCaps     = request(iocRead|iocWrite, 'a', 0, unsafe.Sizeof(cecCaps{}))
 	cecPhysAddr    = request(iocRead, 'a', 1, unsafe.Sizeof(uint16(0)))
 	cecGetLogAddrs = request(iocRead, 'a', 3, unsafe.Sizeof(cecLogAddrs{}))
 	cecSetLogAddrs = request(iocRead|iocWrite, 'a', 4, unsafe.Sizeof(cecLogAddrs{}))
@@ -56,8 +64,10 @@ const (
 
 	televisionAddr = 0
 	broadcastAddr  = 15
-	playback       = 4 // CEC_OP_PRIM_DEVTYPE_PLAYBACK
-	playbackAddr   = 3 // CEC_LOG_ADDR_TYPE_PLAYBACK
+	unregistered   = 15 // as who sends
+	capPhysAddr    = 1  // CEC_CAP_PHYS_ADDR: the kernel doesn't know the physical address by itself
+	playback       = 4  // CEC_OP_PRIM_DEVTYPE_PLAYBACK
+	playbackAddr   = 3  // CEC_LOG_ADDR_TYPE_PLAYBACK
 	allPlayback    = 0x10
 	cecVersion14   = 5
 	noVendor       = 0xffffffff
@@ -96,13 +106,10 @@ func (c *cec) open() (*os.File, uint8, uint16, error) {
 	return nil, 0, 0, errors.Join(failures...)
 }
 
-// claim gives this machine's logical and physical address.
+// claim gives this machine's logical and physical address. They are unregistered and noPhysAddr for a television that has let go of the cable's signal.
 func (c *cec) claim(f *os.File) (from uint8, physical uint16, err error) {
 	if err := c.call(f.Fd(), cecPhysAddr, unsafe.Pointer(&physical)); err != nil {
 		return 0, 0, err
-	}
-	if physical == noPhysAddr {
-		return 0, 0, errors.New("no television is connected")
 	}
 	if physical == rootAddr {
 		return 0, 0, errors.New("it is an input, where this machine itself is the television")
@@ -119,10 +126,48 @@ func (c *cec) claim(f *os.File) (from uint8, physical uint16, err error) {
 			return 0, 0, err
 		}
 	}
+	if physical == noPhysAddr { // now that an address was asked for something can be sent without one
+		return unregistered, noPhysAddr, c.poll(f)
+	}
 	if a.Mask == 0 {
 		return 0, 0, errors.New("no address is free on the CEC bus")
 	}
 	return a.LogAddr[0], physical, nil
+}
+
+// poll looks for a television without the cable's signal (HPD): some take that away in standby, or at another input, and the physical address is gone with it. The
+// kernel lets such a one be polled and woken by who has no address (cec-ioc-receive.rst).
+func (c *cec) poll(f *os.File) error {
+	var caps cecCaps
+	if err := c.call(f.Fd(), cecGetCaps, unsafe.Pointer(&caps)); err != nil {
+		return err
+	}
+	if caps.Capabilities&capPhysAddr != 0 {
+		return errors.New("its physical address isn't set, and the kernel can't know it; set it with cec-ctl")
+	}
+	if _, err := c.transmit(f, 0, unregistered<<4|televisionAddr); err != nil {
+		return fmt.Errorf("no television is connected: %w", err)
+	}
+	return nil
+}
+
+// rouse wakes such a television, and gives the addresses that there are with the signal again.
+func (c *cec) rouse(ctx context.Context, f *os.File) (from uint8, physical uint16, err error) {
+	if _, err := c.transmit(f, 0, unregistered<<4|televisionAddr, opImageViewOn); err != nil {
+		return 0, 0, err
+	}
+	look := time.NewTicker(settleLook)
+	defer look.Stop()
+	for {
+		if from, physical, err = c.claim(f); err == nil && physical != noPhysAddr {
+			return from, physical, nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return 0, 0, errors.New("the television was told to come on, and isn't there yet")
+		}
+	}
 }
 
 // transmit sends a message, and gives what answers it with opcode reply; 0 waits for none.
@@ -152,15 +197,23 @@ func (c *cec) found(ctx context.Context) error {
 	return err
 }
 
-func (c *cec) set(_ context.Context, on bool) error {
+func (c *cec) set(ctx context.Context, on bool) error {
 	f, from, physical, err := c.open()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if !on {
+		if physical == noPhysAddr {
+			return nil // it shows nothing of this machine
+		}
 		_, err := c.transmit(f, 0, from<<4|televisionAddr, opStandby)
 		return err
+	}
+	if physical == noPhysAddr {
+		if from, physical, err = c.rouse(ctx, f); err != nil {
+			return err
+		}
 	}
 	if _, err := c.transmit(f, 0, from<<4|televisionAddr, opImageViewOn); err != nil {
 		return err
@@ -171,11 +224,14 @@ func (c *cec) set(_ context.Context, on bool) error {
 }
 
 func (c *cec) state(context.Context) (State, error) {
-	f, from, _, err := c.open()
+	f, from, physical, err := c.open()
 	if err != nil {
 		return Unknown, err
 	}
 	defer f.Close()
+	if physical == noPhysAddr {
+		return Off, nil
+	}
 	m, err := c.transmit(f, opReportPower, from<<4|televisionAddr, opGivePowerStatus)
 	if err != nil {
 		return Unknown, err

@@ -50,6 +50,9 @@ const (
 // Methods are all names that Config.Method may have.
 var Methods = []string{Auto, "cec", "backlight", "wlopm", "wlr-randr", "xset", DRM, Serial, Command, None}
 
+// lasting are the methods whose display stays off whatever becomes of this machine's picture. What the others switch off comes on with whoever draws next.
+var lasting = []string{"cec", "backlight"}
+
 // Config says how the display is switched.
 type Config struct {
 	// Method is one of Methods; empty means Auto.
@@ -92,6 +95,8 @@ type Display struct {
 	mu     sync.Mutex
 	name   string
 	chosen method
+	// dark is that the chosen one has switched off what stays off without it: so it comes on again, whatever else is found, and however often that fails.
+	dark bool
 }
 
 // New makes a display. Nothing is looked for before it is used: a screen, or what drives it, may come later.
@@ -145,10 +150,19 @@ func (d *Display) Set(ctx context.Context, on bool) error {
 	call, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	if err := m.set(call, on); err != nil {
-		d.chosen = nil // it is looked for anew next time: screens, and what drives them, come and go
+		if !d.dark {
+			d.chosen = nil // it is looked for anew next time: screens, and what drives them, come and go
+		}
 		return fmt.Errorf("the display can't be switched %v by %s: %w", stateOf(on), d.name, err)
 	}
-	return d.settle(ctx, m, stateOf(on))
+	if !on {
+		d.dark = slices.Contains(lasting, d.name)
+	}
+	if err := d.settle(ctx, m, stateOf(on)); err != nil {
+		return err
+	}
+	d.dark = d.dark && !on
+	return nil
 }
 
 // settle waits until the display is in a state.

@@ -93,6 +93,35 @@ func TestAutoTakesWhatIsThere(t *testing.T) {
 	}
 }
 
+// A television stays off until it is told otherwise. That others can be switched doesn't help.
+func TestAutoKeepsWhatIsDark(t *testing.T) {
+	away := errors.New("it doesn't answer")
+	fakes := map[string]*fake{"cec": {}, "xset": {}}
+	d := with("", fakes)
+	if err := d.Set(t.Context(), false); err != nil || d.Method() != "cec" {
+		t.Errorf("%v by %s", err, d.Method())
+	}
+	fakes["cec"].absent, fakes["cec"].refuses = away, away
+	for range 2 {
+		for _, on := range []bool{false, true} {
+			if err := d.Set(t.Context(), on); !errors.Is(err, away) {
+				t.Errorf("while it is away: %v by %s", err, d.Method())
+			}
+		}
+	}
+	fakes["cec"].refuses = nil
+	if err := d.Set(t.Context(), true); err != nil || fakes["cec"].shown != On {
+		t.Errorf("when it is there again: %v by %s, %v", err, d.Method(), fakes["cec"].shown)
+	}
+	fakes["cec"].refuses = away
+	if err := d.Set(t.Context(), true); !errors.Is(err, away) {
+		t.Error(err)
+	}
+	if err := d.Set(t.Context(), true); err != nil || d.Method() != "xset" {
+		t.Errorf("one that goes while it is on: %v by %s", err, d.Method())
+	}
+}
+
 // system makes the system's files in a folder.
 func system(t *testing.T, files map[string]string) string {
 	t.Helper()
