@@ -27,15 +27,18 @@ import (
 	"vitrine/agent/protocol"
 	"vitrine/agent/remote"
 	"vitrine/agent/session"
+	"vitrine/agent/update"
 	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/content/peer"
 	"vitrine/content/stick"
 	"vitrine/content/store"
 	"vitrine/discovery"
+	"vitrine/platform/atomicfile"
 	"vitrine/platform/clock"
 	"vitrine/platform/clock/system"
 	"vitrine/platform/device"
+	"vitrine/platform/disk"
 	"vitrine/platform/display"
 	"vitrine/platform/proxy"
 	"vitrine/platform/wake"
@@ -253,7 +256,7 @@ func (a *Agent) openState() error {
 	a.public = a.publicTransport()
 	a.feeds = remote.NewFeeds(filepath.Join(c.State, "feeds"), a.public, a.clock.Now, c.Log)
 	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
-	for _, open := range []func() error{a.openIdentity, a.openContent, a.openPlays, a.openSession, a.openReleases, a.openWish} {
+	for _, open := range []func() error{a.openIdentity, a.openContent, a.sweep, a.openPlays, a.openSession, a.openReleases, a.openWish} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -274,6 +277,16 @@ func (a *Agent) openIdentity() (err error) {
 		a.identity.Dial = a.dialer.DialContext
 	}
 	return err
+}
+
+// sweep removes what the power was cut in the middle of writing, keys among it. The content's lock, which is held, keeps other viewers from this state folder.
+func (a *Agent) sweep() error {
+	for _, folder := range []string{"", "identity", update.FolderName} {
+		if err := atomicfile.Sweep(disk.OS{}, filepath.Join(a.config.State, folder)); err != nil {
+			a.log.Warn("What was half-written before the start can't be removed", "err", err)
+		}
+	}
+	return nil
 }
 
 func (a *Agent) newPlayer() *player.Player {

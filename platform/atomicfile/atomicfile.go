@@ -1,8 +1,8 @@
 // Package atomicfile writes small state files so that a reader, after any crash or power cut, finds either the whole old
 // content or the whole new one.
 //
-// It owns the order of the four steps that make this true (write to a temporary name, sync, rename, sync of the folder)
-// and nothing else: it never retries (package disk may), and it never decides what to do with a file that can't be written.
+// It owns the order of the four steps that make this true (write to a temporary name, sync, rename, sync of the folder), and the temporary names
+// that a power cut leaves, and nothing else: it never retries (package disk may), and it never decides what to do with a file that can't be written.
 package atomicfile
 
 import (
@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"vitrine/platform/disk"
 )
@@ -61,6 +62,24 @@ func create(fsys disk.FS, prefix string, perm os.FileMode) (disk.File, string, e
 			return f, name, err
 		}
 	}
+}
+
+// temporaries are the names of what create makes.
+var temporaries = ".*.tmp-" + strings.Repeat("[0-9a-f]", 8)
+
+// Sweep removes from a folder the files that the power was cut, or a process killed, in the middle of writing. Nobody may write there meanwhile. A folder that
+// isn't there has none.
+func Sweep(fsys disk.FS, dir string) error {
+	entries, err := fsys.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, entry := range entries {
+		if ours, _ := filepath.Match(temporaries, entry.Name()); ours && entry.Type().IsRegular() { // the pattern is right
+			err = errors.Join(err, fsys.Remove(filepath.Join(dir, entry.Name())))
+		}
+	}
+	return err
 }
 
 // IsDiskFault tells whether an error says that the disk takes no more writes: it is full, was made read-only, as Linux does

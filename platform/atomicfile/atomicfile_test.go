@@ -2,6 +2,7 @@ package atomicfile_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"vitrine/platform/atomicfile"
+	"vitrine/platform/disk"
+	"vitrine/platform/disk/disktest"
 )
 
 func TestWriteReplacesWholeFile(t *testing.T) {
@@ -72,6 +75,57 @@ func TestFailureLeavesOldFile(t *testing.T) {
 		t.Fatal("wrote a function as JSON")
 	}
 	assertOnly(t, path)
+}
+
+// Wherever the power is cut in a write, the file is whole afterwards, and there is nothing beside it once the folder was swept.
+func TestSweepAfterPowerCut(t *testing.T) {
+	old, fresh := []byte("old"), []byte("new, and rather longer")
+	swept := 0
+	for at, whole := 1, false; !whole; at++ {
+		for seed := range uint64(8) {
+			d := disktest.New(1 << 20)
+			if err := errors.Join(d.Mkdir("/state"), d.SyncDir("/"), atomicfile.WriteOn(d, "/state/key.pem", old, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			d.FailAt(at, disktest.Cut)
+			whole = atomicfile.WriteOn(d, "/state/key.pem", fresh, 0o600) == nil
+			d = d.AfterCut(seed)
+			before, _ := d.ReadDir("/state")
+			swept += len(before) - 1
+			if err := atomicfile.Sweep(d, "/state"); err != nil {
+				t.Fatal(err)
+			}
+			after, err := d.ReadDir("/state")
+			if len(after) != 1 || after[0].Name() != "key.pem" || err != nil {
+				t.Fatalf("cut at %d: there are %v, %v", at, after, err)
+			}
+		}
+	}
+	if swept == 0 {
+		t.Error("nothing was ever left; this tests nothing")
+	}
+}
+
+func TestSweepLeavesTheRest(t *testing.T) {
+	dir := t.TempDir()
+	others := []string{".key.pem.tmp-x", ".key.pem.tmp-0123456", ".key.pem.tmp-0123456z", "key.pem.tmp-01234567", ".key.pem.tmp-012345678"}
+	for _, name := range append(others, ".key.pem.tmp-0123cdef") {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".folder.tmp-0123cdef"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := atomicfile.Sweep(disk.OS{}, dir); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(dir); len(entries) != len(others)+1 || err != nil {
+		t.Errorf("there are %v, %v", entries, err)
+	}
+	if err := atomicfile.Sweep(disk.OS{}, filepath.Join(dir, "none")); err != nil {
+		t.Error(err)
+	}
 }
 
 func assertOnly(t *testing.T, path string) {
