@@ -15,7 +15,16 @@ func (a *Agent) ContentTransport() http.RoundTripper { return a.contentTransport
 // TakeSettings does with a stick's folder what is done when it is put in, but for what comes later, and serves the page meanwhile. It tells whether the viewer
 // starts anew.
 func (a *Agent) TakeSettings(ctx context.Context, dir string) bool {
-	s := stickReader{a, &sync.WaitGroup{}, &removable.Sticks{}}
+	return a.takeSettingsOf(ctx, dir, removable.Boot)
+}
+
+// TakeSettingsOfCard does the same with the boot partition of a card.
+func (a *Agent) TakeSettingsOfCard(ctx context.Context, dir string) bool {
+	return a.takeSettingsOf(ctx, dir, dir)
+}
+
+func (a *Agent) takeSettingsOf(ctx context.Context, dir, boot string) bool {
+	s := stickReader{a, &sync.WaitGroup{}, &removable.Sticks{}, boot}
 	defer s.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -24,6 +33,13 @@ func (a *Agent) TakeSettings(ctx context.Context, dir string) bool {
 
 // PullOut does what is done when a stick is pulled out, as far as settings are concerned.
 func (a *Agent) PullOut() { stickReader{Agent: a}.pulledOut() }
+
+// Noticed is the sentence that was last put on the screen.
+func (a *Agent) Noticed() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.noticed
+}
 
 // CertificateTime is the time at which certificates are judged, and whether the true one may be later.
 func (a *Agent) CertificateTime() (time.Time, bool) { return a.certificateTime() }

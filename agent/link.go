@@ -59,8 +59,8 @@ func (a *Agent) tryLink(ctx context.Context, f *provision.File) error {
 	if current, err := theSystem.Current(link); current || err != nil {
 		return err
 	}
-	a.log.Info("The machine's network is set up as the settings of a USB stick want it")
-	a.notice("Trying the network settings of the USB stick. This can take a minute…")
+	a.log.Info("The machine's network is set up as the new settings want it")
+	a.notice("Trying the new network settings. This can take a minute…")
 	var change setup.Change
 	err := theSystem.Apply(ctx, link, func(c setup.Change) error {
 		change = c
@@ -147,6 +147,6 @@ func (a *Agent) restoreTrial() error {
 	if kept := provision.Load(a.config.State); kept != nil && kept.Digest == t.Digest {
 		return a.endTrial()
 	}
-	a.log.Warn("Network settings of a USB stick were being tried when the viewer ended; those before are put back")
+	a.log.Warn("New network settings were being tried when the viewer ended; those before are put back")
 	return a.undoTrial(t.Change)
 }

@@ -9,7 +9,6 @@ import (
 
 	"vitrine/agent/provision"
 	"vitrine/platform/device"
-	"vitrine/platform/removable"
 )
 
 // Times of a stick with settings.
@@ -37,12 +36,15 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 		s.inEffect(here, dir, f, *kept)
 		return false
 	}
-	boot := dir == removable.Boot
+	boot := dir == s.boot
 	if err == nil && boot && kept != nil && kept.Boot == f.Digest() {
 		return false // a stick has brought others since
 	}
-	s.log.Info("A USB stick has settings for this viewer", "folder", dir)
-	s.notice("Reading the settings on the USB stick…")
+	s.log.Info("Settings for this viewer are on "+s.place(dir), "folder", dir)
+	refused := s.refusedBefore(dir, f, err)
+	if !refused {
+		s.notice("Reading the settings on " + s.place(dir) + "…")
+	}
 	if err == nil {
 		err = s.takeSettings(ctx, f, kept, boot)
 	}
@@ -50,10 +52,10 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 		return false
 	}
 	if err != nil {
-		s.refused(dir, f, err)
+		s.refused(dir, f, err, refused)
 		return false
 	}
-	s.log.Info("The settings of a USB stick are taken; the viewer starts anew with them", "folder", dir, "settings", strings.Join(f.Names(), " "))
+	s.log.Info("The settings on "+s.place(dir)+" are taken; the viewer starts anew with them", "folder", dir, "settings", strings.Join(f.Names(), " "))
 	s.report(dir, provision.Report{Done: "The settings are taken. The viewer starts anew with them, and will say here how that went.", Settings: f.Names()})
 	s.startAnew()
 	return true
@@ -93,12 +95,35 @@ func (a *Agent) takeSettings(ctx context.Context, f *provision.File, kept *provi
 	return a.endTrial()
 }
 
-// refused says why nothing was changed.
-func (s stickReader) refused(dir string, f *provision.File, err error) {
-	s.log.Warn("The settings of a USB stick are not taken, and nothing is changed", "folder", dir, "err", err)
-	s.session.Event("settings-refused", err.Error(), s.clock.Now())
-	s.notice("The settings on the USB stick are NOT taken: " + err.Error())
+// place names where settings are.
+func (s stickReader) place(dir string) string {
+	if dir == s.boot {
+		return "the card"
+	}
+	return "the USB stick"
+}
+
+// refused says why nothing was changed, to whoever wasn't told before.
+func (s stickReader) refused(dir string, f *provision.File, err error, before bool) {
+	s.log.Warn("The settings on "+s.place(dir)+" are not taken, and nothing is changed", "folder", dir, "err", err)
 	s.report(dir, provision.Report{Wrong: err, Settings: f.Names()})
+	if before {
+		return
+	}
+	s.session.Event("settings-refused", err.Error(), s.clock.Now())
+	s.notice("The settings on " + s.place(dir) + " are NOT taken: " + err.Error())
+	if dir == s.boot {
+		if err := provision.Refused(s.config.State, f, err); err != nil {
+			s.log.Debug("It can't be kept which settings were refused", "err", err)
+		}
+	}
+}
+
+// refusedBefore tells whether a viewer with a programme, which a notice would cover, has said already that it doesn't take the settings on its card: they
+// are there at every start.
+func (s stickReader) refusedBefore(dir string, f *provision.File, err error) bool {
+	_, ok := s.identity.Enrolment()
+	return ok && dir == s.boot && provision.RefusedBefore(s.config.State, f, err)
 }
 
 // inEffect is for a stick whose settings the viewer has: it is the one that has brought them, or stays in all the time.
@@ -106,11 +131,11 @@ func (s stickReader) inEffect(ctx context.Context, dir string, f *provision.File
 	r := provision.Report{Done: "Done. The settings are in effect, since " + kept.Taken.Local().Format(time.DateTime) + ".", Settings: f.Names()}
 	s.report(dir, r)
 	if !kept.Fresh {
-		s.log.Info("The viewer has its settings already that are on a USB stick", "folder", dir)
+		s.log.Info("The viewer has its settings already that are on "+s.place(dir), "folder", dir)
 	} else {
-		s.log.Info("The settings of a USB stick are in effect", "folder", dir)
-		s.notice("The settings of the USB stick are in effect")
-		s.session.Event("settings", "took the settings of a USB stick", s.clock.Now())
+		s.log.Info("The settings on "+s.place(dir)+" are in effect", "folder", dir)
+		s.notice("The settings on " + s.place(dir) + " are in effect")
+		s.session.Event("settings", "took the settings on "+s.place(dir), s.clock.Now())
 		if err := provision.Announced(s.config.State, kept); err != nil {
 			s.log.Debug("It can't be kept that the settings are in effect", "err", err)
 		}
@@ -118,8 +143,8 @@ func (s stickReader) inEffect(ctx context.Context, dir string, f *provision.File
 	s.working.Go(func() {
 		if s.awaitSession(ctx) {
 			s.report(dir, r)
-			if kept.Fresh {
-				s.notice("The settings of the USB stick are in effect, and it can be pulled out")
+			if kept.Fresh && dir != s.boot {
+				s.notice("The settings on the USB stick are in effect, and it can be pulled out")
 			}
 		}
 	})
@@ -145,7 +170,7 @@ func (s stickReader) awaitSession(ctx context.Context) bool {
 func (s stickReader) report(dir string, r provision.Report) {
 	status := s.Status()
 	r.Viewer, r.Pairing, r.Time = status.Reported, status.Pairing, s.clock.Now().Local()
-	if err := s.drives.Write(dir, func() error { return r.Write(dir) }); err != nil && dir == removable.Boot {
+	if err := s.drives.Write(dir, func() error { return r.Write(dir) }); err != nil && dir == s.boot {
 		s.log.Debug("The report isn't written to the boot partition, which is only read", "err", err)
 	} else if err != nil {
 		s.log.Warn("The report can't be written to the USB stick", "folder", dir, "err", err)

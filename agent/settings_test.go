@@ -2,8 +2,18 @@ package agent_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +24,7 @@ import (
 
 	"vitrine/agent"
 	"vitrine/agent/config"
+	"vitrine/agent/protocol"
 	"vitrine/agent/provision"
 )
 
@@ -175,5 +186,72 @@ func TestTwoSticks(t *testing.T) {
 	a.PullOut()
 	if !a.TakeSettings(t.Context(), sticks[0]) || anew != len(sticks)+1 {
 		t.Errorf("after one was pulled out another isn't taken; %d starts", anew)
+	}
+}
+
+// belong makes a viewer one of a site, with a certificate of its own.
+func belong(t *testing.T, state string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "v1"}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	answer, err := json.Marshal(protocol.EnrollResponse{Viewer: "v1", Site: "shop", Certificate: certificate, CA: certificate,
+		PublishingKey: base64.RawURLEncoding.EncodeToString(make([]byte, ed25519.PublicKeySize))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(state, "identity")
+	err = errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "enrolment.json"), answer, 0o600),
+		os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is refused on the card, which stays in, is said of the card, and once: at later starts it would cover the programme.
+func TestSettingsOnTheCard(t *testing.T) {
+	state, card := t.TempDir(), t.TempDir()
+	belong(t, state)
+	said := func(text string) string {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(card, "vitrine.toml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0", StartAnew: func() {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		if a.TakeSettingsOfCard(t.Context(), card) {
+			t.Error("they are taken")
+		}
+		return a.Noticed()
+	}
+	for _, text := range []string{"name = \"Lobby\"\n", "name = \"Entrance\"\n", "nmae = \"Lobby\"\n"} {
+		if got := said(text); !strings.HasPrefix(got, "The settings on the card are NOT taken: ") {
+			t.Errorf("%s: the screen says %q", text, got)
+		}
+		if got := said(text); got != "" {
+			t.Errorf("%s: at the next start the screen says %q", text, got)
+		}
+	}
+	if err := os.Remove(filepath.Join(state, "identity", "enrolment.json")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := said("nmae = \"Lobby\"\n"); got == "" {
+			t.Error("a viewer without a site doesn't say that it takes nothing")
+		}
 	}
 }

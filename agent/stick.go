@@ -26,6 +26,8 @@ type stickReader struct {
 	*Agent
 	working *sync.WaitGroup
 	drives  *removable.Sticks
+	// boot is where the boot partition of the card is mounted that the machine has started from.
+	boot string
 }
 
 // sticksFolder has the mounts of sticks that the system doesn't mount.
@@ -42,7 +44,7 @@ func (s stickReader) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.drives = &removable.Sticks{Folders: removable.Folders, Private: private, Problem: s.cannotMount}
+	s.boot, s.drives = removable.Boot, &removable.Sticks{Folders: removable.Folders, Private: private, Problem: s.cannotMount}
 	s.working = &sync.WaitGroup{}
 	defer s.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)

@@ -68,7 +68,7 @@ func TestVMStickThatNobodyMounts(t *testing.T) {
 	g.await("The player page is ready")
 
 	m.attach("stick")
-	g.await("A USB stick has settings for this viewer")
+	g.await("Settings for this viewer are on the USB stick")
 	g.awaitStatus("enrolled and playing", func(s agent.Status) bool { return connected(s) && playing(s) && s.Name == "Lobby" })
 	const dir = "/state/vitrine/sticks/sda1"
 	g.run("until grep -q 'Session: *connected' " + dir + "/vitrine-report.txt; do usleep 100000; done")

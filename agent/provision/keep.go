@@ -20,6 +20,8 @@ import (
 const (
 	keptFile     = "settings.json"
 	previousFile = "settings.previous.json"
+	// refusedFile tells the settings on the card that were refused last from others.
+	refusedFile = "settings.refused"
 )
 
 // Kept is what a viewer keeps of settings that it has taken.
@@ -116,6 +118,25 @@ func PulledOut(state string) error {
 	}
 	k.Before = nil
 	return atomicfile.WriteJSON(path, k, 0o600)
+}
+
+// Refused notes that settings on the card, or what is wrong with them, were refused.
+func Refused(state string, f *File, mistake error) error {
+	return atomicfile.Write(filepath.Join(state, refusedFile), []byte(identify(f, mistake)), 0o600)
+}
+
+// RefusedBefore tells whether these were the last that were.
+func RefusedBefore(state string, f *File, mistake error) bool {
+	data, err := os.ReadFile(filepath.Join(state, refusedFile))
+	return err == nil && string(data) == identify(f, mistake)
+}
+
+// identify tells settings from others, also those that can't be read.
+func identify(f *File, mistake error) string {
+	if f == nil {
+		return mistake.Error() + "\n"
+	}
+	return f.Digest() + "\n"
 }
 
 // Load reads what is kept; nil if nothing is, or nothing that can be read.
