@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,7 +30,7 @@ const mountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOE
 func (s *Sticks) mount(ctx context.Context) {
 	m := mounter{
 		sys: "/sys/class/block", dev: "/dev", private: filepath.Clean(s.Private), isStick: isStick, listen: listen, problem: s.Problem,
-		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]bool{},
+		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{},
 	}
 	if s.isStick != nil {
 		m.isStick = s.isStick
@@ -46,10 +47,10 @@ type mounter struct {
 	// listen calls hint whenever something may have changed, until ctx ends or it can't any more.
 	listen  func(ctx context.Context, hint func()) error
 	problem func(error)
-	// known has when each stick was first seen, mine where it is mounted by us, and said what problems were told.
+	// known has when each stick was first seen, mine where it is mounted by us, and said what is wrong with it.
 	known map[string]time.Time
 	mine  map[string]string
-	said  map[string]bool
+	said  map[string]string
 }
 
 func (m *mounter) run(ctx context.Context) {
@@ -98,6 +99,7 @@ func (m *mounter) look(now time.Time) time.Duration {
 	for name := range m.known {
 		if !slices.Contains(present, name) {
 			delete(m.known, name)
+			delete(m.said, name)
 		}
 	}
 	next := safety
@@ -205,14 +207,14 @@ func (m *mounter) mounted(name string, mounts []mountLine) string {
 func (m *mounter) take(name string) {
 	kind, err := m.kind(name)
 	if err != nil {
-		m.say(fmt.Errorf("a stick that the system doesn't mount can't be read: %w", err))
+		m.say(name, err)
 	}
 	if err != nil || kind == "" {
 		return
 	}
 	dir := filepath.Join(m.private, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		m.say(err)
+		m.say(name, err)
 		return
 	}
 	err = unix.Mount(filepath.Join(m.dev, name), dir, kind, mountFlags, options[kind])
@@ -223,13 +225,15 @@ func (m *mounter) take(name string) {
 	_ = os.Remove(dir)
 	switch {
 	case errors.Is(err, unix.ENODEV):
-		m.say(fmt.Errorf("a stick with %s can't be read: this system's kernel doesn't know that file system; use a stick with FAT32", kinds[kind]))
+		m.say(name, fmt.Errorf("a stick with %s can't be read: this system's kernel doesn't know that file system; use a stick with FAT32", kinds[kind]))
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
-		m.say(errors.New("a stick that the system doesn't mount can't be read: this viewer has no right to mount it; have the system mount sticks below /media, or run the viewer as root"))
+		m.say(name, errNoRight)
 	default:
-		m.say(fmt.Errorf("a stick with %s can't be mounted: %w", kinds[kind], err))
+		m.say(name, fmt.Errorf("a stick with %s can't be mounted: %w", kinds[kind], err))
 	}
 }
+
+var errNoRight = errors.New("a stick that the system doesn't mount can't be read: this viewer has no right to mount it; have the system mount sticks below /media, or run the viewer as root (`vitrine service install --user root`)")
 
 // options are what file systems want beside the flags; kinds are their names for people.
 var (
@@ -240,11 +244,14 @@ var (
 // kind reads what file system a device has.
 func (m *mounter) kind(name string) (string, error) {
 	f, err := os.Open(filepath.Join(m.dev, name))
-	if errors.Is(err, unix.ENOMEDIUM) || errors.Is(err, os.ErrNotExist) {
+	missing := errors.Is(err, os.ErrNotExist)
+	switch {
+	case errors.Is(err, unix.ENOMEDIUM) || missing && !exists(filepath.Join(m.sys, name)):
 		return "", nil
-	}
-	if err != nil {
-		return "", err
+	case missing || errors.Is(err, os.ErrPermission): // a service may have no devices of its own
+		return "", errNoRight
+	case err != nil:
+		return "", fmt.Errorf("a stick that the system doesn't mount can't be read: %w", err)
 	}
 	defer f.Close()
 	head := make([]byte, headSize)
@@ -254,10 +261,11 @@ func (m *mounter) kind(name string) (string, error) {
 	return identify(head), nil
 }
 
-// say tells a problem once.
-func (m *mounter) say(err error) {
-	if m.problem != nil && !m.said[err.Error()] {
-		m.said[err.Error()] = true
+// say tells what is wrong with a stick, once for all that are in with the same problem.
+func (m *mounter) say(name string, err error) {
+	told := slices.Contains(slices.Collect(maps.Values(m.said)), err.Error())
+	m.said[name] = err.Error()
+	if m.problem != nil && !told {
 		m.problem(err)
 	}
 }

@@ -229,7 +229,7 @@ func TestWhatCantBeMounted(t *testing.T) {
 	m := mounter{
 		sys: "/sys/class/block", dev: "/dev", private: private, problem: func(err error) { said <- err },
 		isStick: func(path string) bool { return slices.Contains(names, filepath.Base(path)) },
-		known:   map[string]time.Time{}, mine: map[string]string{}, said: map[string]bool{},
+		known:   map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{},
 	}
 	m.removeLeftovers()
 	if entries, err := os.ReadDir(private); err != nil || len(entries) > 0 {
@@ -248,6 +248,34 @@ func TestWhatCantBeMounted(t *testing.T) {
 	}
 	if err := <-said; !strings.Contains(err.Error(), "a stick with FAT can't be") {
 		t.Error(err)
+	}
+}
+
+// Who may open no devices says so, and again to whoever puts the stick in again.
+func TestNoRightToDevices(t *testing.T) {
+	sys := t.TempDir()
+	stick := filepath.Join(sys, "sdb")
+	var said []error
+	m := mounter{
+		sys: sys, dev: t.TempDir(), private: t.TempDir(), isStick: func(string) bool { return true }, problem: func(err error) { said = append(said, err) },
+		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{},
+	}
+	now := time.Now()
+	for i := range 2 {
+		if err := errors.Join(os.Mkdir(stick, 0o755), os.WriteFile(filepath.Join(stick, "size"), []byte("2048\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			m.look(now)
+			now = now.Add(grace)
+		}
+		if len(said) != i+1 || !errors.Is(said[i], errNoRight) {
+			t.Fatalf("put in %d times it is said %q", i+1, said)
+		}
+		if err := os.RemoveAll(stick); err != nil {
+			t.Fatal(err)
+		}
+		m.look(now)
 	}
 }
 

@@ -39,7 +39,7 @@ type Sticks struct {
 	Folders []string
 	// Private is the folder for mounts of our own; empty means that none are made.
 	Private string
-	// Problem is told, once each, why sticks that the system doesn't mount can't be mounted here. It may be nil.
+	// Problem is told, once for all that are in, why sticks that the system doesn't mount can't be mounted here. It may be nil.
 	Problem func(error)
 
 	// isStick stands in for the look whether a block device, by its path in sysfs, is on a stick.
