@@ -12,8 +12,8 @@ import (
 // machineSilent is for how long the machine of a viewer must have been silent for another one to be taken as its replacement, with the same disk.
 const machineSilent = 10 * time.Minute
 
-// A machine is a copy for certain if the other one was heard of so long after it was first refused: a session that was cut without a word is noticed sooner.
-// The other one must have been silent for copySilent then, since it may only be switched off for the night, or the weekend.
+// A machine is a copy for certain if the other one was heard of so long after it was first refused, in one session: one that was cut without a word is noticed
+// sooner, and a machine whose adapter comes and goes begins another. The other one must have been silent for copySilent then, since it may only be switched off for the night, or the weekend.
 const (
 	copyCertain = 5 * time.Minute
 	copySilent  = 3 * 24 * time.Hour
@@ -27,7 +27,7 @@ type machine struct {
 	Fingerprint string    `json:"fingerprint"`
 	Peer        string    `json:"peer,omitempty"`
 	Seen        time.Time `json:"seen"`
-	// refused is when each other machine was first refused, by its fingerprint.
+	// refused is when each other machine was first refused since this one last connected, by its fingerprint.
 	refused map[string]time.Time
 }
 
@@ -95,8 +95,7 @@ func (m *machines) connect(v Viewer, fingerprint, peer string, online bool, now 
 		had = machine{Fingerprint: v.Device.Fingerprint}
 	}
 	if had.Fingerprint == "" || had.Fingerprint == fingerprint {
-		had.Fingerprint, had.Peer, had.Seen = fingerprint, peer, now
-		m.known[v.ID] = had
+		m.known[v.ID] = machine{Fingerprint: fingerprint, Peer: peer, Seen: now}
 		return false, nil
 	}
 	if online || known && now.Sub(had.Seen) < had.silence(fingerprint) {

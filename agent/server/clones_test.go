@@ -98,6 +98,31 @@ func TestCopyOfWhatSleeps(t *testing.T) {
 	}
 }
 
+// A machine of which a part comes and goes, such as an adapter that is found too late at some starts, isn't two machines.
+func TestAdapterThatComesAndGoes(t *testing.T) {
+	var m server.Machines
+	v := server.Viewer{ID: "a", Name: "lobby"}
+	began := time.Now()
+	for _, step := range []struct {
+		machine string
+		after   time.Duration
+		refused bool
+	}{
+		{"with it", -58 * time.Minute, false},
+		{"without", time.Minute, true},
+		{"with it", 2 * time.Minute, false},
+		{"without", 61 * time.Minute, true},
+		{"without", 71 * time.Minute, false},
+	} {
+		if err := m.Connect(v, step.machine, "10.0.0.5:1234", false, began.Add(step.after)); (err != nil) != step.refused {
+			t.Errorf("%s after %v: %v", step.machine, step.after, err)
+		}
+		if step.machine == "with it" {
+			m.Alive("a", began.Add(step.after).Add(58*time.Minute))
+		}
+	}
+}
+
 // A machine that the site takes for a viewer that it knows, after it was refused as a copy, doesn't wait for approval any more.
 func TestTakenBack(t *testing.T) {
 	state := t.TempDir()
