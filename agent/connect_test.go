@@ -1,7 +1,9 @@
 package agent_test
 
 import (
+	"context"
 	"encoding/pem"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +17,8 @@ import (
 	"vitrine/agent"
 	"vitrine/agent/config"
 	"vitrine/agent/protocol"
+	"vitrine/agent/server"
+	"vitrine/agent/session"
 )
 
 // cdn is a web server, and a proxy as the only way there. It gives the proxy's address, and the file with the authority that
@@ -109,5 +113,53 @@ func TestCertificatesOfTheFuture(t *testing.T) {
 	a.TellTime(told)
 	if now, atLeast := a.CertificateTime(); atLeast || now.Sub(told).Abs() > time.Minute {
 		t.Errorf("told %v by a server, it is %v, or later: %v", told, now, atLeast)
+	}
+}
+
+// A machine that was refused as a copy shows a code, and no longer once the site takes it for its viewer after all.
+func TestTakenForItselfAgain(t *testing.T) {
+	state, media := t.TempDir(), t.TempDir()
+	serve := func() (s *server.Server, stop func()) {
+		t.Helper()
+		s, err := server.New(server.Config{State: state, Site: "test", Media: media, Role: protocol.RoleMain, Listen: "127.0.0.1:0", NTP: "127.0.0.1:0", Seconds: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		<-s.Ready()
+		return s, func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	s, stop := serve()
+	a, err := agent.New(agent.Config{State: t.TempDir(), Page: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	token, err := s.Site().CreateToken(time.Hour, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := protocol.Device{Fingerprint: "before a part was changed"}
+	if err := a.Identity().Enrol(t.Context(), s.Addr().String(), token, "lobby", before, a.CertificateTime); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Identity().Renew(t.Context(), s.Addr().String(), before, a.CertificateTime); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Renew(t.Context(), s.Addr().String()); !errors.Is(err, session.ErrPending) || a.Code() == "" {
+		t.Fatalf("%v; it shows the code %q", err, a.Code())
+	}
+	stop() // with what the server knew of when it heard of whom
+	s, stop = serve()
+	defer stop()
+	if err := a.Renew(t.Context(), s.Addr().String()); err != nil || a.Code() != "" {
+		t.Errorf("%v; it shows the code %q", err, a.Code())
 	}
 }

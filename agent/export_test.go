@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"vitrine/agent/identity"
 	"vitrine/platform/removable"
 )
 
@@ -43,6 +44,21 @@ func (a *Agent) Noticed() string {
 
 // CertificateTime is the time at which certificates are judged, and whether the true one may be later.
 func (a *Agent) CertificateTime() (time.Time, bool) { return a.certificateTime() }
+
+// Identity is who the viewer is.
+func (a *Agent) Identity() *identity.Identity { return a.identity }
+
+// Renew does what is done when a server has refused the session.
+func (a *Agent) Renew(ctx context.Context, addr string) error {
+	return viewerIdentity{a}.Renew(ctx, addr)
+}
+
+// Code is what the viewer shows while it waits for approval.
+func (a *Agent) Code() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.code
+}
 
 // TellTime has the clock told the time by a server.
 func (a *Agent) TellTime(t time.Time) { a.clock.ServerTime(t, "10.0.0.5:7237") }
