@@ -69,8 +69,13 @@ func (a *Agent) tryLink(ctx context.Context, f *provision.File) error {
 	if err == nil {
 		err = theSystem.Await(ctx, link, a.hostsOf(f.Config), trialTime)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, setup.ErrNotAllowed):
+		return errors.Join(err, a.endTrial())
+	case len(change.Files) == 0:
+		return fmt.Errorf("with these network settings: %w; nothing was changed", err)
 	}
 	if undone := a.undoTrial(change); undone != nil {
 		return fmt.Errorf("with these network settings: %w; and those before can't be put back: %w", err, undone)

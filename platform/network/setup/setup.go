@@ -61,6 +61,9 @@ type Before struct {
 // ErrNoManager says that nothing here could be told.
 var ErrNoManager = errors.New("this machine's network is managed by neither NetworkManager nor systemd-networkd; set it up by the means that it has")
 
+// ErrNotAllowed says that this process may not write what is to be written. Nothing was changed.
+var ErrNotAllowed = errors.New("this viewer may not change the machine's network; `vitrine service install --user root` lets it")
+
 // commandTimeout bounds each program.
 const commandTimeout = time.Minute
 
@@ -140,6 +143,9 @@ func (s System) Apply(ctx context.Context, settings Settings, journal func(Chang
 	change := Change{Manager: p.manager, Unit: p.unit}
 	for _, f := range p.files {
 		data, err := os.ReadFile(s.path(f.path))
+		if notAllowed(err) {
+			return ErrNotAllowed
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -148,12 +154,21 @@ func (s System) Apply(ctx context.Context, settings Settings, journal func(Chang
 	if err := journal(change); err != nil {
 		return err
 	}
-	for _, f := range p.files {
-		if err := s.write(f.path, []byte(f.text)); err != nil {
+	for i, f := range p.files {
+		err := s.write(f.path, []byte(f.text))
+		if i == 0 && notAllowed(err) {
+			return ErrNotAllowed
+		}
+		if err != nil {
 			return fmt.Errorf("the settings for %s can't be written: %w", p.manager, err)
 		}
 	}
 	return run(ctx, p.commands)
+}
+
+// notAllowed tells whether another user, to whom the system's disk isn't closed, would have got further.
+func notAllowed(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) && os.Geteuid() != 0
 }
 
 // write makes the folder, too. All of it is the owner's alone, since keys of wireless networks are in it; but systemd-networkd, which isn't root, must read its own.
