@@ -67,7 +67,7 @@ func (a *Agent) tryLink(ctx context.Context, f *provision.File) error {
 		return atomicfile.WriteJSON(a.trialPath(), trial{f.Digest(), c}, 0o600)
 	})
 	if err == nil {
-		err = theSystem.Await(ctx, link, a.hostsOf(f.Config), trialTime)
+		err = theSystem.Await(ctx, link, func() []string { return a.hostsOf(f.Config) }, trialTime)
 	}
 	switch {
 	case err == nil:
@@ -85,11 +85,21 @@ func (a *Agent) tryLink(ctx context.Context, f *provision.File) error {
 
 func (a *Agent) trialPath() string { return filepath.Join(a.config.State, trialFile) }
 
-// hostsOf are the "host:port" addresses of servers of which one should answer.
+// maxHosts bounds how many servers are tried: anybody can be found.
+const maxHosts = 32
+
+// hostsOf are the "host:port" addresses of servers of which one should answer: those that are known, and those that are found on this network.
 func (a *Agent) hostsOf(c config.Config) []string {
 	hosts := slices.Clone(c.Servers)
 	for _, s := range a.siteServers() {
 		hosts = append(hosts, s.Addrs...)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range a.found {
+		if len(hosts)+len(f.session) <= maxHosts {
+			hosts = append(hosts, f.session...)
+		}
 	}
 	return hosts
 }

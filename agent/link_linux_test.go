@@ -2,16 +2,36 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"vitrine/agent/config"
+	"vitrine/agent/protocol"
 	"vitrine/agent/provision"
 	"vitrine/platform/network/setup"
 )
+
+// Servers that are found count as well, but not as many as somebody likes to announce.
+func TestHostsOfLink(t *testing.T) {
+	found := map[string]foundServer{"urn:a": {session: []string{"[fe80::4%eth0]:7237"}}}
+	a := site(t, []protocol.Server{{Addrs: []string{"10.0.0.6:7237"}}}, found)
+	want := []string{"10.0.0.5:7237", "10.0.0.6:7237", "[fe80::4%eth0]:7237"}
+	if got := a.hostsOf(config.Config{Servers: want[:1]}); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for i := range maxFound {
+		found[fmt.Sprint(i)] = foundServer{session: []string{"10.0.0.7:1", "10.0.0.7:2"}}
+	}
+	if got := a.hostsOf(config.Config{}); len(got) > maxHosts {
+		t.Errorf("%d are tried", len(got))
+	}
+}
 
 // A viewer that may not change the network says so, and doesn't put back what it hasn't touched.
 func TestLinkNotAllowed(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 const dialTimeout = 10 * time.Second
 
 // Await waits until the machine is connected as the settings want it, and one of some hosts, as "host:port", or a gateway can be reached; the error says
-// what is still missing after that time.
-func (s System) Await(ctx context.Context, settings Settings, hosts []string, patience time.Duration) error {
+// what is still missing after that time. There may be more hosts as time goes by.
+func (s System) Await(ctx context.Context, settings Settings, hosts func() []string, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	again := time.NewTicker(500 * time.Millisecond)
@@ -26,7 +26,7 @@ func (s System) Await(ctx context.Context, settings Settings, hosts []string, pa
 	for {
 		via, err := s.settled(settings)
 		if err == nil {
-			err = reach(ctx, via, hosts)
+			err = reach(ctx, via, hosts())
 		}
 		if err == nil {
 			return nil
@@ -97,7 +97,7 @@ func reach(ctx context.Context, via string, hosts []string) error {
 		}
 	}
 	if len(gateways) == 0 && len(hosts) == 0 {
-		return errors.New("the network has no gateway, and no server is known")
+		return errors.New("the network has no gateway, and no server is known or found; name the server in `servers`")
 	}
 	return errors.New("neither a server nor the network's gateway answers")
 }

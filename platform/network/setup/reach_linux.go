@@ -1,8 +1,13 @@
 package setup
 
 import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -53,14 +58,11 @@ func wirelessNetwork(name string) (ssid string, ok bool) {
 	return string(text[:min(int(request.length), maxSSID)]), true
 }
 
-// gateways are those of the default routes, of IPv4, by way of an interface.
+// gateways are those of the default routes by way of an interface.
 func gateways(via string) []netip.Addr {
-	data, err := os.ReadFile("/proc/net/route")
-	if err != nil {
-		return nil
-	}
 	var list []netip.Addr
-	for line := range strings.Lines(string(data)) {
+	four, _ := os.ReadFile("/proc/net/route") // missing without IPv4
+	for line := range strings.Lines(string(four)) {
 		// Iface, Destination, Gateway, Flags, …
 		fields := strings.Fields(line)
 		if len(fields) < 8 || fields[1] != "00000000" || fields[7] != "00000000" || via != "" && fields[0] != via {
@@ -70,21 +72,64 @@ func gateways(via string) []netip.Addr {
 			list = append(list, addr)
 		}
 	}
+	six, _ := os.ReadFile("/proc/net/ipv6_route") // missing without IPv6
+	for line := range strings.Lines(string(six)) {
+		// Destination and the length of its prefix, those of the source, next hop, metric, references, uses, flags, interface
+		fields := strings.Fields(line)
+		if len(fields) < 10 || strings.Trim(fields[0]+fields[1], "0") != "" || via != "" && fields[9] != via {
+			continue
+		}
+		b, err := hex.DecodeString(fields[4])
+		addr, ok := netip.AddrFromSlice(b)
+		if err != nil || !ok || addr.IsUnspecified() {
+			continue
+		}
+		if addr.IsLinkLocalUnicast() {
+			addr = addr.WithZone(fields[9])
+		}
+		list = append(list, addr)
+	}
 	return list
 }
 
+// heard are the states in which a host's hardware address is known (NUD_VALID of the kernel).
+const heard = unix.NUD_PERMANENT | unix.NUD_NOARP | unix.NUD_REACHABLE | unix.NUD_PROBE | unix.NUD_STALE | unix.NUD_DELAY
+
 // neighbour tells whether the hardware address of a host on an interface's network is known.
 func neighbour(via string, addr netip.Addr) bool {
-	data, err := os.ReadFile("/proc/net/arp")
+	index := 0
+	if name := cmp.Or(via, addr.Zone()); name != "" {
+		i, err := net.InterfaceByName(name)
+		if err != nil {
+			return false
+		}
+		index = i.Index
+	}
+	table, err := syscall.NetlinkRIB(unix.RTM_GETNEIGH, unix.AF_UNSPEC)
 	if err != nil {
 		return false
 	}
-	for line := range strings.Lines(string(data)) {
-		// IP address, HW type, Flags, HW address, Mask, Device
-		fields := strings.Fields(line)
-		if len(fields) > 5 && fields[0] == addr.String() && fields[2] == "0x2" && (via == "" || fields[5] == via) {
-			return true
+	messages, err := syscall.ParseNetlinkMessage(table)
+	return err == nil && slices.ContainsFunc(messages, func(m syscall.NetlinkMessage) bool {
+		// The head is struct ndmsg of rtnetlink(7): family, padding, index, state, flags, type.
+		return m.Header.Type == unix.RTM_NEWNEIGH && len(m.Data) >= unix.SizeofNdMsg &&
+			(index == 0 || int(binary.NativeEndian.Uint32(m.Data[4:])) == index) && binary.NativeEndian.Uint16(m.Data[8:])&heard != 0 &&
+			destination(m.Data[unix.SizeofNdMsg:]) == addr.WithZone("")
+	})
+}
+
+// destination is the address in the attributes of a neighbour.
+func destination(attributes []byte) (addr netip.Addr) {
+	for len(attributes) >= unix.SizeofRtAttr {
+		size := int(binary.NativeEndian.Uint16(attributes))
+		if size < unix.SizeofRtAttr || size > len(attributes) {
+			break
 		}
+		if binary.NativeEndian.Uint16(attributes[2:]) == unix.NDA_DST {
+			addr, _ = netip.AddrFromSlice(attributes[unix.SizeofRtAttr:size])
+			return addr
+		}
+		attributes = attributes[min((size+3)&^3, len(attributes)):]
 	}
-	return false
+	return addr
 }

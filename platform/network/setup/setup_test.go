@@ -277,6 +277,9 @@ func TestReach(t *testing.T) {
 	if err := reach(t.Context(), "", []string{open}); err != nil {
 		t.Errorf("one that refuses is there: %v", err)
 	}
+	if err := reach(t.Context(), "none0", nil); err == nil || !strings.HasSuffix(err.Error(), "name the server in `servers`") {
+		t.Errorf("a network without a gateway: %v", err)
+	}
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	if answers(over, "", open) {
@@ -289,7 +292,7 @@ func TestAwait(t *testing.T) {
 	for settings, want := range map[*Settings]string{
 		&fixed: "no interface has the address 10.0.0.20/24", &radio: `no radio has joined the wireless network`, {Interface: "none0"}: "the network has given no address",
 	} {
-		if err := s.Await(t.Context(), *settings, nil, time.Millisecond); err == nil || !strings.Contains(err.Error(), want) {
+		if err := s.Await(t.Context(), *settings, func() []string { return nil }, time.Millisecond); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", settings, err, want)
 		}
 	}
