@@ -105,8 +105,8 @@ func plug(t *testing.T, image []byte) string {
 // system uses is left alone.
 func TestMountsOfOurOwn(t *testing.T) {
 	needLoop(t)
+	data := ext4(t) // first: with it the runtime opens files of its own
 	before := openFiles(t)
-	data := ext4(t)
 	used := plug(t, partitioned(data))
 	elsewhere := t.TempDir()
 	if err := unix.Mount("/dev/"+used+"p1", elsewhere, "ext4", unix.MS_RDONLY, ""); err != nil {
