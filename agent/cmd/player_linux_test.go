@@ -204,6 +204,19 @@ func (w *wall) plays() {
 	w.shows("playing", coloured(red, green, blue))
 }
 
+// stops waits until no picture of the site is on the screen any more, for five looks: in one of them it may be between two.
+func (w *wall) stops(what string) {
+	w.t.Helper()
+	without := 0
+	w.shows(what, func(picture image.Image) bool {
+		without++
+		if coloured(red, green, blue)(picture) {
+			without = 0
+		}
+		return without == 5
+	})
+}
+
 // waits is a screen with the page of a viewer that has nothing to play: light words on a dark blue.
 func waits(picture image.Image) bool {
 	corner := color.RGBAModel.Convert(picture.At(20, 20)).(color.RGBA)

@@ -1,7 +1,6 @@
 package cmd_test
 
 import (
-	"image"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,7 +55,7 @@ func (w *wall) agentKilled() {
 func (w *wall) browserKilled() {
 	w.t.Log("The browser is killed.")
 	w.within("kill -9 $(grep -lx chromium /proc/[0-9]*/comm | cut -d/ -f3)")
-	w.shows("without a browser", func(picture image.Image) bool { return !coloured(red, green)(picture) })
+	w.stops("without a browser")
 	w.plays()
 }
 
@@ -65,7 +64,7 @@ func (w *wall) standby() {
 	w.t.Log("The server asks for standby, and a magic packet of another host ends it.")
 	w.site.order(w.t, "standby")
 	w.listed("standby, display off")
-	w.shows("off", func(picture image.Image) bool { return !coloured(red, green, blue)(picture) })
+	w.stops("off")
 	out := w.within("cat /sys/class/drm/card*-*/dpms; pidof cage chromium; vitrine status")
 	if !strings.HasPrefix(out, "Off\n") || !strings.Contains(out, "Display   off, by drm\n") || !strings.Contains(out, "Browser   not running while the display is off") || strings.Contains(out, "FAULT") {
 		w.t.Errorf("on standby the player says\n%s", out)
@@ -78,7 +77,7 @@ func (w *wall) standby() {
 func (w *wall) agentHung() {
 	w.t.Log("The agent hangs.")
 	w.within("kill -STOP " + w.agent(""))
-	w.shows("starting again", func(picture image.Image) bool { return !coloured(red, green)(picture) })
+	w.stops("starting again")
 	w.forget()
 	w.plays()
 }
