@@ -198,6 +198,43 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// A peer that takes the connection and then says nothing, as one whose cable has been pulled, isn't waited for again.
+func TestSilent(t *testing.T) {
+	a := newAuthority(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", a.config(t, "silent"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns sync.WaitGroup
+	t.Cleanup(conns.Wait) // after the viewer has ended
+	t.Cleanup(func() { l.Close() })
+	conns.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() {
+				_, _ = io.Copy(io.Discard, c) // until the viewer gives up
+				_ = c.Close()
+			})
+		}
+	})
+	v := newViewer(t, a, "viewer", nil)
+	v.Set([]peer.Peer{{Name: "silent", Addrs: []string{l.Addr().String()}}})
+	var ds []digest.Digest
+	for i := range 20 { // of some it would be the silent one's turn
+		ds = append(ds, digest.Of([]byte{byte(i)}))
+	}
+	s := v.share(ds...)
+	defer s.End()
+	for _, d := range ds {
+		if sources := s.Sources(d); len(sources) > 0 {
+			t.Errorf("%s is asked for at %v", d.Short(), sources)
+		}
+	}
+}
+
 // Only a viewer of the site gets anything, and is believed to be a peer.
 func TestStrangers(t *testing.T) {
 	site, other := newAuthority(t), newAuthority(t)

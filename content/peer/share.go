@@ -37,14 +37,16 @@ type share struct {
 	mu sync.Mutex
 	// expected are the assets that are on their way; each channel is closed when that ends.
 	expected map[digest.Digest]chan struct{}
-	// holders are the names of the peers that have an asset.
+	// holders are the names of the peers that have an asset, and silent those of peers that didn't say. One whose cable was pulled has connections that look well,
+	// on which it would be waited for.
 	holders map[digest.Digest][]string
+	silent  map[string]bool
 	came    int64
 }
 
 // Share implements library.Peers: it says what this viewer is about to fetch, and asks the peers what they have of it.
 func (x *Exchange) Share(ctx context.Context, ds []digest.Digest, demanded func(digest.Digest)) library.Share {
-	s := &share{x: x, demanded: demanded, expected: map[digest.Digest]chan struct{}{}, holders: map[digest.Digest][]string{}}
+	s := &share{x: x, demanded: demanded, expected: map[digest.Digest]chan struct{}{}, holders: map[digest.Digest][]string{}, silent: map[string]bool{}}
 	for _, d := range ds {
 		s.expected[d] = make(chan struct{})
 	}
@@ -80,6 +82,9 @@ func (s *share) ask(ctx context.Context, names []string, ds []digest.Digest) {
 				here, err := s.x.have(ctx, name, part)
 				if err != nil {
 					s.x.log.Debug("A peer doesn't say what it has", "peer", name, "err", err)
+					s.mu.Lock()
+					s.silent[name] = true
+					s.mu.Unlock()
 					return
 				}
 				s.mu.Lock()
@@ -120,6 +125,7 @@ func (s *share) Sources(d digest.Digest) []fetch.Source {
 	s.x.mu.Unlock()
 	s.mu.Lock()
 	holders := slices.Clone(s.holders[d])
+	names = slices.DeleteFunc(names, func(name string) bool { return s.silent[name] })
 	s.mu.Unlock()
 	holders = slices.DeleteFunc(holders, func(name string) bool { return !slices.Contains(names, name) })
 	rand.Shuffle(len(holders), func(i, j int) { holders[i], holders[j] = holders[j], holders[i] })
