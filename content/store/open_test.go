@@ -19,7 +19,7 @@ func TestOpenFolderNamedLikeAPattern(t *testing.T) {
 			if err := os.MkdirAll(folder, 0o755); err != nil {
 				t.Skipf("this system can't have a folder called %s: %v", name, err)
 			}
-			file := filepath.Join(folder, ".generations.json.tmp-1")
+			file := filepath.Join(folder, ".generations.json.tmp-0123abcd")
 			if err := os.WriteFile(file, nil, 0o644); err != nil {
 				t.Fatal(err)
 			}

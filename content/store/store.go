@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -189,7 +188,7 @@ func (s *Store) clearIncoming() error {
 			return err
 		}
 		for _, entry := range entries {
-			keep := !isTemporary(entry.Name())
+			keep := !atomicfile.Temporary(entry.Name())
 			if dir == incoming {
 				keep = s.resumable(entry.Name())
 			}
@@ -202,11 +201,6 @@ func (s *Store) clearIncoming() error {
 		}
 	}
 	return nil
-}
-
-// isTemporary tells whether a name is one of atomicfile's for what is half-written.
-func isTemporary(name string) bool {
-	return strings.HasPrefix(name, ".") && strings.Contains(name, ".tmp-")
 }
 
 // removeAll removes a file, or a folder with what is in it.

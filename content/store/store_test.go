@@ -182,7 +182,7 @@ func TestOpenRemovesWhatIsHalfWritten(t *testing.T) {
 	} else if _, err := io.WriteString(w, "half"); err != nil {
 		t.Fatal(err)
 	}
-	leftover := filepath.Join(dir, ".generations.json.tmp-123")
+	leftover := filepath.Join(dir, ".generations.json.tmp-0123abcd")
 	if err := os.WriteFile(leftover, []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -67,6 +67,12 @@ func create(fsys disk.FS, prefix string, perm os.FileMode) (disk.File, string, e
 // temporaries are the names of what create makes.
 var temporaries = ".*.tmp-" + strings.Repeat("[0-9a-f]", 8)
 
+// Temporary tells whether a name is one of those.
+func Temporary(name string) bool {
+	ours, _ := filepath.Match(temporaries, name) // the pattern is right
+	return ours
+}
+
 // Sweep removes from a folder the files that the power was cut, or a process killed, in the middle of writing. Nobody may write there meanwhile. A folder that
 // isn't there has none.
 func Sweep(fsys disk.FS, dir string) error {
@@ -75,7 +81,7 @@ func Sweep(fsys disk.FS, dir string) error {
 		return nil
 	}
 	for _, entry := range entries {
-		if ours, _ := filepath.Match(temporaries, entry.Name()); ours && entry.Type().IsRegular() { // the pattern is right
+		if Temporary(entry.Name()) && entry.Type().IsRegular() {
 			err = errors.Join(err, fsys.Remove(filepath.Join(dir, entry.Name())))
 		}
 	}
