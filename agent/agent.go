@@ -62,6 +62,8 @@ type Config struct {
 	Labels []string
 	// Zone is the time zone that the machine is to have; nil leaves it.
 	Zone *time.Location
+	// Operating are the hours outside of which the viewer is on standby, whatever its programme says.
+	Operating config.Hours
 	// Discovery says how servers are looked for, and whether the viewer itself can be found.
 	Discovery config.Discovery
 	// Session says how the session is kept.
@@ -290,7 +292,7 @@ func (a *Agent) sweep() error {
 }
 
 func (a *Agent) newPlayer() *player.Player {
-	return player.New(player.Config{
+	p := player.New(player.Config{
 		Addr:    a.config.Page,
 		Assets:  func(d digest.Digest) (io.ReadSeekCloser, error) { return a.store.Open(d) },
 		Now:     func() time.Time { return a.clock.Now() },
@@ -307,6 +309,8 @@ func (a *Agent) newPlayer() *player.Player {
 		Played:    a.played,
 		Log:       a.log,
 	})
+	p.SetHours(a.hours(a.config.Operating))
+	return p
 }
 
 func (a *Agent) openPlays() (err error) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"math/rand/v2"
@@ -114,17 +115,18 @@ func (r rebooter) Run(ctx context.Context) error {
 
 // due tells whether it is time, and not too late. It counts from the machine's start.
 func (r rebooter) due(now time.Time, jitter time.Duration) bool {
-	zone := r.config.Zone
-	if zone == nil {
-		zone = time.Local
-	}
 	since := now.Add(-max(r.machine.up(), time.Since(r.started)))
 	// Of the times since then the one of the last day counts; it is never within an hour after since.
 	if day := now.Add(time.Minute - 25*time.Hour); since.Before(day) {
 		since = day
 	}
-	at := standby.Reboot(since, time.Duration(*r.config.Reboot), jitter, zone)
+	at := standby.Reboot(since, time.Duration(*r.config.Reboot), jitter, r.zone())
 	return !now.Before(at) && now.Before(at.Add(rebootPatience))
+}
+
+// zone is the time zone of the clock on the wall.
+func (a *Agent) zone() *time.Location {
+	return cmp.Or(a.config.Zone, time.Local)
 }
 
 // String names the task.

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"vitrine/agent/config"
 )
 
 // now has the settings as they are at present. Those that take effect at once are read from here, all others from config.
@@ -25,7 +27,7 @@ var atNextStart = []part{
 	{"session", func(c Config) any { return c.Session }},
 	{"network", func(c Config) any { return c.Network }},
 	{"sticks", func(c Config) any { return c.Sticks }},
-	{"content", func(c Config) any { c.Content.Windows = nil; return c.Content }},
+	{"content", func(c Config) any { c.Content.Windows = config.Hours{}; return c.Content }},
 	{"screen", func(c Config) any { return c.Screen }},
 	{"kiosk", func(c Config) any { return c.Kiosk }},
 	{"health", func(c Config) any { return c.Health }},
@@ -46,7 +48,7 @@ func (a *Agent) Reconfigure(c Config, err error) {
 		return
 	}
 	next := *a.now()
-	next.Name, next.Token, next.Servers, next.Location, next.Labels = c.Name, c.Token, c.Servers, c.Location, c.Labels
+	next.Name, next.Token, next.Servers, next.Location, next.Labels, next.Operating = c.Name, c.Token, c.Servers, c.Location, c.Labels, c.Operating
 	if next.Name == "" {
 		next.Name = defaultName(a.device.Hostname)
 	}
@@ -87,6 +89,8 @@ func (a *Agent) apply() {
 	} else {
 		a.follower.SetServers("", a.now().Clock.Servers...)
 	}
+	a.player.SetHours(a.hours(a.now().Operating))
+	a.decide()
 	a.session.Kick()
 	a.library.Refresh()
 	a.showState()

@@ -11,7 +11,7 @@ import (
 
 // Every setting counts at once or from the next start on, and none is forgotten.
 func TestEverySettingCounts(t *testing.T) {
-	atOnce := []string{"Name", "Token", "Servers", "Location", "Labels"}
+	atOnce := []string{"Name", "Token", "Servers", "Location", "Labels", "Operating"}
 	elsewhere := []string{"Log"} // in agent/cli
 	renamed := map[string]string{"Zone": "timezone", "Reboot": "power"}
 	fields := reflect.TypeFor[config.Config]()

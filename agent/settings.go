@@ -177,8 +177,13 @@ func (s stickReader) report(dir string, r provision.Report) {
 	}
 }
 
-// notice puts a sentence on the screen, in place of what the session is doing and over the programme.
+// byStick is who has woken a viewer if somebody has put a stick in.
+const byStick = "a USB stick"
+
+// notice puts a sentence on the screen, in place of what the session is doing and over the programme, for whoever has put a stick in. He sees it outside the
+// operating hours, too, and then whether the viewer plays.
 func (a *Agent) notice(text string) {
+	a.endStandby(byStick)
 	a.mu.Lock()
 	a.noticed, a.noticedUntil = text, time.Now().Add(noticeTime)
 	a.mu.Unlock()

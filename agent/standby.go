@@ -117,7 +117,12 @@ func (a *Agent) follow() (old, state standby.State) {
 	defer a.rest.mu.Unlock()
 	now := a.clock.Now()
 	var o standby.Opening
-	o.Closed, o.Since, o.Next, o.Known = a.player.Hours()
+	if hours, ok := a.player.Opening(); ok {
+		o = standby.Opening{Known: true, Closed: hours.Closed, Since: hours.Since, Next: hours.Next}
+		if hours.Own {
+			o.By = protocol.OwnHours
+		}
+	}
 	old, state = a.rest.state, a.rest.policy.At(now, o)
 	a.rest.state = state
 	switch {
@@ -138,6 +143,9 @@ func saying(s standby.State) string {
 	switch {
 	case s.Standby && s.Why == standby.Hours:
 		text = "The viewer is on standby, outside the operating hours"
+		if s.By != "" {
+			text += " of " + s.By
+		}
 	case s.Standby:
 		text = "The viewer is on standby, as " + s.By + " wants it"
 	case s.Why == standby.Woken:
@@ -149,12 +157,17 @@ func saying(s standby.State) string {
 	return text
 }
 
-// rouse ends standby and has the session and the content looked after at once.
-func (a *Agent) rouse(by string) {
+// endStandby is for somebody who wants the viewer awake.
+func (a *Agent) endStandby(by string) {
 	a.rest.mu.Lock()
 	a.rest.policy.Wake(a.clock.Now(), by)
 	a.rest.mu.Unlock()
 	a.decide()
+}
+
+// rouse ends standby and has the session and the content looked after at once.
+func (a *Agent) rouse(by string) {
+	a.endStandby(by)
 	a.session.Event("wake", "woken by "+by, a.clock.Now())
 	a.session.Kick()
 	a.library.Refresh()

@@ -143,6 +143,85 @@ func TestStandbyByCommandInTheHours(t *testing.T) {
 	}
 }
 
+// shut are settings like those that an agent has, with operating hours that are over now, and begin in about so long.
+func shut(t *testing.T, a *Agent, in time.Duration) Config {
+	t.Helper()
+	from := time.Now().In(a.zone()).Add(in)
+	read, err := config.Parse([]byte(fmt.Sprintf("operating_hours = [\"%s-%s\"]", from.Format("15:04"), from.Add(time.Minute).Format("15:04"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := a.config
+	c.Operating = read.Operating
+	return c
+}
+
+// Operating hours of the settings count at once, beside the programme's; whose they are is said.
+func TestOwnOperatingHours(t *testing.T) {
+	a, b, log := newResting(t)
+	a.Reconfigure(shut(t, a, 8*time.Hour), nil)
+	s := a.Status().Standby
+	if !a.screen.off || !shows(t, a).Standby || s == nil || !s.Active || s.Why != protocol.StandbyHours || s.By != protocol.OwnHours || s.Until.IsZero() {
+		t.Errorf("outside them: %+v, on is %+v", s, shows(t, a))
+	}
+	if want := "on standby, outside the operating hours of the viewer's own settings, until "; !strings.Contains(log.String(), want) {
+		t.Errorf("the log doesn't say %q", want)
+	}
+	sleep(t, a)
+	if got := strings.Join(b.did, " "); !strings.HasPrefix(got, "alarm in 7h5") {
+		t.Errorf("the machine did %q", got)
+	}
+	a.rouse("the server")
+	if s := a.Status().Standby; a.screen.off || shows(t, a).Presentation != "day" || s == nil || s.Why != protocol.StandbyWoken {
+		t.Errorf("woken: %+v", s)
+	}
+	back := a.config
+	back.Operating = config.Hours{}
+	if a.Reconfigure(back, nil); a.screen.off || a.Status().Standby != nil || len(a.Status().Later) > 0 {
+		t.Errorf("taken back: %+v, later %v", a.Status().Standby, a.Status().Later)
+	}
+
+	a, _, _ = newResting(t, closed(8*time.Hour))
+	a.Reconfigure(shut(t, a, 9*time.Hour), nil)
+	if s := a.Status().Standby; s == nil || s.By != "" {
+		t.Errorf("outside both: %+v", s)
+	}
+}
+
+// A viewer that has nothing to show yet, or doesn't know what time it is, is lit whatever its settings say: whoever sets it up must see something.
+func TestOwnOperatingHoursWhileNothingIsKnown(t *testing.T) {
+	programme, _, _ := newResting(t)
+	c := shut(t, programme, 8*time.Hour)
+	c.State = t.TempDir()
+	blank, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(blank.Close)
+	blank.screen = newScreen(&lamp{state: display.On}, blank.screenChanged)
+	if blank.clock.ServerTime(time.Now(), "test"); blank.decide().Standby {
+		t.Error("on standby without a programme")
+	}
+	if err := blank.player.Show(player.Programme{Generation: next, Manifest: &manifest.Manifest{
+		Version: 1, ID: "any", Timezone: "UTC", Presentations: map[string]manifest.Presentation{"day": {}}, Schedule: manifest.Schedule{Default: "day"},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if !blank.decide().Standby || !shows(t, blank).Standby {
+		t.Error("awake with a programme, outside the hours")
+	}
+}
+
+// Whoever puts a stick in at night sees what becomes of it.
+func TestStickIsAWake(t *testing.T) {
+	a, _, _ := newResting(t, closed(8*time.Hour))
+	a.decide()
+	a.notice("Reading the settings on the USB stick…")
+	if s := a.Status().Standby; a.screen.off || shows(t, a).Standby || s == nil || s.Active || s.By != "a USB stick" {
+		t.Errorf("%+v", s)
+	}
+}
+
 // sleep has the machine sleep, if it may, having run for an hour.
 func sleep(t *testing.T, a *Agent) {
 	t.Helper()

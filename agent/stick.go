@@ -101,6 +101,7 @@ func (s stickReader) inserted(ctx context.Context, dir string) {
 		s.log.Warn("A USB stick brings nothing", "folder", dir, "err", err)
 		s.session.Event("stick-refused", err.Error(), s.clock.Now())
 	case err == nil:
+		s.endStandby(byStick)
 		s.log.Info("The programme of a USB stick plays", "folder", dir, "programme", id)
 	}
 	if err := s.drives.Write(dir, func() error { return s.giveBack(dir) }); err != nil {

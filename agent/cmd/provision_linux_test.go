@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"vitrine/agent"
 )
@@ -79,9 +80,13 @@ func TestStickSetsAViewerUp(t *testing.T) {
 	}
 	viewer.unplug()
 
-	good := viewer.insert(stickImage(t, "\ufeffname = \"Lobby, left\"\r\nlocation = \"building-a\"\r\nlabels = [\"portrait\"]\r\ntoken = \""+secret+"\"\r\n"))
+	// The shop is closed: whoever has put the stick in sees all the same that it plays.
+	opens := time.Now().Add(8 * time.Hour)
+	hours := opens.Format("15:04") + " \u2013 " + opens.Add(time.Minute).Format("15:04")
+	good := viewer.insert(stickImage(t, "\ufeffname = \"Lobby, left\"\r\noperating_hours = [\""+hours+"\"]\r\nlocation = \"building-a\"\r\nlabels = [\"portrait\"]\r\ntoken = \""+secret+"\"\r\n"))
 	first := screen.await("enrolled and playing, and shown", func(s agent.Status) bool {
-		return connected(s) && browserRuns(s) && s.Name == "Lobby, left" && s.Location.String() == "building-a" && len(s.Labels) == 1
+		return connected(s) && browserRuns(s) && s.Name == "Lobby, left" && s.Location.String() == "building-a" && len(s.Labels) == 1 &&
+			s.Standby != nil && !s.Standby.Active && s.Standby.By == "a USB stick"
 	})
 	awaitReport(t, good, "Done. The settings are in effect, since", "Name:           Lobby, left\r\n", "Site:           e2e\r\n", "Session:        connected to ", "Address:        10.77.0.2\r\n")
 	if strings.Contains(good(), "vitrine1.") {

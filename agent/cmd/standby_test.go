@@ -7,9 +7,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"vitrine/agent"
 	"vitrine/agent/protocol"
+	"vitrine/platform/atomicfile"
 )
 
 // A display that is switched by commands of the settings: standby switches it off, a wake on; and whatever becomes of the agent, it comes on again.
@@ -76,4 +78,44 @@ func TestStandby(t *testing.T) {
 	if !lit() {
 		t.Error("an agent that ended has left the display off")
 	}
+}
+
+// Operating hours of the settings: outside them the display is off, whatever the programme says, and a person is told why; a magic packet or new hours bring it back.
+func TestOperatingHours(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	_, addr := s.serve(t, "127.0.0.1:0")
+	dir, state := t.TempDir(), t.TempDir()
+	file := filepath.Join(dir, "vitrine.toml")
+	save := func(hours string) {
+		t.Helper()
+		lamp := strconv.Quote(filepath.Join(dir, "on"))
+		text := fmt.Sprintf("operating_hours = [%s]\ntimezone = \"UTC\"\n[display]\nmethod = \"command\"\non = %q\noff = %q\nstatus = %q\n", hours, "touch "+lamp, "rm -f "+lamp, "test -e "+lamp)
+		if err := atomicfile.Write(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("")
+	_, page := view(t, state, s.token(t), "--server", addr, "--config", file)
+	lit := func(s agent.Status) bool {
+		_, err := os.Stat(filepath.Join(dir, "on"))
+		return s.Display.State == "on" && err == nil && playing(s)
+	}
+	awaitStatus(t, page, "playing without hours", func(s agent.Status) bool { return connected(s) && lit(s) })
+
+	begin := time.Now().UTC().Add(8 * time.Hour)
+	save(strconv.Quote(begin.Format("15:04") + "-" + begin.Add(time.Minute).Format("15:04")))
+	off := awaitStatus(t, page, "on standby", func(s agent.Status) bool { return s.Display.State == "off" && len(s.Playing) == 0 })
+	if on := off.Standby; on == nil || on.Why != protocol.StandbyHours || on.By != protocol.OwnHours || !on.Until.Equal(begin.Truncate(time.Minute)) || len(off.Later) > 0 {
+		t.Errorf("outside the hours: %+v, later %v", on, off.Later)
+	}
+	has(t, mustRun(t, "vitrine", "status", "--page", page), "Standby   yes: it is outside the operating hours of the viewer's own settings", "next start "+begin.Local().Format("2006-01-02 15:04")+":00")
+	has(t, mustRun(t, "vitrine", "schedule", "explain", "--config", file, "--state", state), "Standby: it is outside the operating_hours of the settings", "until "+begin.Format("Mon 2006-01-02 15:04")+":00")
+
+	if text, ok := s.order(t, "wake"); !ok {
+		t.Errorf("wake: %s", text)
+	}
+	awaitStatus(t, page, "awake outside the hours", func(s agent.Status) bool { return lit(s) && s.Standby != nil && s.Standby.Why == protocol.StandbyWoken })
+	save("\"00:00-24:00\"")
+	awaitStatus(t, page, "open", func(s agent.Status) bool { return lit(s) && s.Standby == nil })
 }

@@ -35,6 +35,7 @@ type file struct {
 	Location  string   `toml:"location"`
 	Labels    []string `toml:"labels"`
 	Timezone  string   `toml:"timezone"`
+	Operating []string `toml:"operating_hours"`
 	Discovery search   `toml:"discovery"`
 	Session   line     `toml:"session"`
 	Network   lan      `toml:"network"`
@@ -87,6 +88,8 @@ type Config struct {
 	Labels []string
 	// Zone is the time zone; nil means the machine's.
 	Zone *time.Location
+	// Operating are the hours outside of which the viewer is on standby, whatever its programme says.
+	Operating Hours
 	// Discovery says how servers are looked for.
 	Discovery Discovery
 	// Session says how the session is kept.
@@ -203,6 +206,9 @@ func (f file) check() (Config, error) {
 		return Config{}, err
 	}
 	if c.Zone, err = checkZone(f.Timezone); err != nil {
+		return Config{}, err
+	}
+	if c.Operating, err = parseHours("operating_hours", f.Operating); err != nil {
 		return Config{}, err
 	}
 	if c.Discovery, err = f.Discovery.check(); err != nil {

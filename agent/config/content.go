@@ -65,8 +65,8 @@ func (c content) check() (checked Content, err error) {
 			return Content{}, fmt.Errorf("content.%s: %w", r.name, err)
 		}
 	}
-	if checked.Windows, err = parseHours(c.Windows); err != nil {
-		return Content{}, fmt.Errorf("content.%w", err)
+	if checked.Windows, err = parseHours("content.windows", c.Windows); err != nil {
+		return Content{}, err
 	}
 	if c.Parallel != nil {
 		if checked.Parallel = *c.Parallel; checked.Parallel < 1 || checked.Parallel > 32 {

@@ -25,56 +25,13 @@ func TestAmounts(t *testing.T) {
 	}
 }
 
-func TestHours(t *testing.T) {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		spans  []string
-		at     string
-		within bool
-		holds  time.Duration
-	}{
-		{nil, "2026-06-01 12:00:00", true, 0},
-		{[]string{"22:00-06:00"}, "2026-06-01 21:59:59", false, time.Second},
-		{[]string{"22:00-06:00"}, "2026-06-01 22:00:00", true, 8 * time.Hour},
-		{[]string{"22:00-06:00"}, "2026-06-01 05:00:00", true, time.Hour},
-		{[]string{"22:00-06:00"}, "2026-06-01 06:00:00", false, 16 * time.Hour},
-		{[]string{"12:00-13:00", "13:00-14:00"}, "2026-06-01 12:30:00", true, 90 * time.Minute},
-		{[]string{"12:00-14:00", "13:00-15:00"}, "2026-06-01 12:30:00", true, 150 * time.Minute},
-		{[]string{"18:00-24:00"}, "2026-06-01 23:00:00", true, time.Hour},
-		{[]string{"00:00-24:00"}, "2026-06-01 23:00:00", true, 0},
-		// In the night of 2026-03-29 the hour from 2 to 3 doesn't exist, in that of 2026-10-25 it is there twice.
-		{[]string{"22:00-06:00"}, "2026-03-28 22:00:00", true, 7 * time.Hour},
-		{[]string{"22:00-06:00"}, "2026-10-24 22:00:00", true, 9 * time.Hour},
-	} {
-		h, err := parseHours(test.spans)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at, err := time.ParseInLocation(time.DateTime, test.at, berlin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if within, holds := h.At(at); within != test.within || holds != test.holds {
-			t.Errorf("%v at %s: %t for %v, want %t for %v", test.spans, test.at, within, holds, test.within, test.holds)
-		}
-	}
-	for _, bad := range []string{"", "22:00", "22-06", "22:00-22:00", "25:00-26:00", "22:00-06:00-07:00"} {
-		if _, err := parseHours([]string{bad}); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
-
 func TestContentSection(t *testing.T) {
 	c, err := Parse([]byte("[content]\nquota = \"20 GB\"\nreserve = \"5 %\"\nparallel = 2\nrate = \"1 MB/s\"\nwindows = [\"22:00-06:00\"]\npeers = false\npeer_rate = \"2 MB/s\"\npeer_port = 7300\nscrub_days = 3\nusb = false\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := c.Content
-	if got.Quota.Bytes != 20e9 || got.Reserve.Percent != 5 || got.Parallel != 2 || got.Rate != 1e6 || len(got.Windows) != 1 || !got.NoPeers ||
+	if got.Quota.Bytes != 20e9 || got.Reserve.Percent != 5 || got.Parallel != 2 || got.Rate != 1e6 || got.Windows.Week == nil || !got.NoPeers ||
 		got.PeerRate != 2e6 || got.PeerPort != 7300 || got.Scrub != 72*time.Hour || !got.NoSticks {
 		t.Errorf("%+v", got)
 	}

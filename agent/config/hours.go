@@ -2,30 +2,89 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"vitrine/content/calendar"
 )
 
-// Hours are times of the day, in the machine's time zone. None means always.
-type Hours []Span
+// Hours are hours of the week, by the clock on the wall. The zero value is always.
+type Hours struct {
+	// Text is what the settings say.
+	Text []string
+	// Week is nil for always.
+	Week *calendar.Week
+}
 
-// A Span is from one time of the day to another, which may be on the next day. Both are the time since midnight by the clock on the wall.
-type Span struct{ From, To time.Duration }
-
-// parseHours reads spans such as "22:00-06:00".
-func parseHours(list []string) (Hours, error) {
-	var h Hours
-	for i, s := range list {
-		from, to, ok := strings.Cut(s, "-")
-		a, errA := parseTimeOfDay(from)
-		b, errB := parseTimeOfDay(to)
-		if !ok || errA != nil || errB != nil || a == b {
-			return nil, fmt.Errorf("windows[%d]: %.40q is not a span such as \"22:00-06:00\"", i, s)
+// parseHours reads entries such as "22:00-06:00" and "MO-FR 07:00-22:00".
+func parseHours(name string, list []string) (Hours, error) {
+	var parts []calendar.Hours
+	for i, text := range list {
+		part, ok := parsePart(text)
+		if !ok {
+			return Hours{}, fmt.Errorf("%s[%d]: %.60q are no hours such as \"22:00-06:00\" or \"MO-FR 07:00-22:00\"", name, i, text)
 		}
-		h = append(h, Span{a, b})
+		parts = append(parts, part)
 	}
-	return h, nil
+	if len(parts) == 0 {
+		return Hours{}, nil
+	}
+	week, err := calendar.ParseWeek(parts)
+	if err != nil {
+		return Hours{}, fmt.Errorf("%s%w", name, err)
+	}
+	return Hours{list, week}, nil
+}
+
+// parsePart takes days as people write them: "Mon - Fri", "Saturday, Sunday", and dashes that aren't hyphens.
+func parsePart(text string) (part calendar.Hours, ok bool) {
+	text = strings.NewReplacer("\u2013", "-", "\u2014", "-").Replace(text)
+	begin := strings.IndexAny(text, "0123456789")
+	if begin < 0 {
+		return part, false
+	}
+	if part.Days, ok = parseDays(text[:begin]); !ok {
+		return part, false
+	}
+	from, to, ok := strings.Cut(text[begin:], "-")
+	a, errA := parseTimeOfDay(from)
+	b, errB := parseTimeOfDay(to)
+	part.From, part.To = clockOf(a%(24*time.Hour)), clockOf(b)
+	return part, ok && errA == nil && errB == nil && a != b
+}
+
+// parseDays gives days in the form of calendar.Hours.
+func parseDays(text string) (string, bool) {
+	var days []string
+	for piece := range strings.SplitSeq(text, ",") {
+		var ends []string
+		for word := range strings.SplitSeq(piece, "-") {
+			day, ok := parseDay(strings.TrimSpace(word))
+			if !ok {
+				return "", strings.TrimSpace(text) == ""
+			}
+			ends = append(ends, day)
+		}
+		if len(ends) > 2 {
+			return "", false
+		}
+		days = append(days, strings.Join(ends, "-"))
+	}
+	return strings.Join(days, ","), true
+}
+
+// parseDay takes a day's English name, or the beginning of it, and gives its two letters.
+func parseDay(word string) (string, bool) {
+	for day := range time.Weekday(7) {
+		if name := day.String(); len(word) >= 2 && len(word) <= len(name) && strings.EqualFold(name[:len(word)], word) {
+			return strings.ToUpper(name[:2]), true
+		}
+	}
+	return "", false
+}
+
+func clockOf(d time.Duration) string {
+	return fmt.Sprintf("%02d:%02d", d/time.Hour, d%time.Hour/time.Minute)
 }
 
 // parseTimeOfDay reads "15:04", and "24:00" for the end of the day.
@@ -36,43 +95,4 @@ func parseTimeOfDay(s string) (time.Duration, error) {
 	}
 	t, err := time.Parse("15:04", s)
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err
-}
-
-// At tells whether t is within the hours, and how long that holds; 0 is for ever. Where daylight saving skips or repeats an hour, the
-// clock on the wall counts.
-func (h Hours) At(t time.Time) (within bool, holds time.Duration) {
-	if len(h) == 0 {
-		return true, 0
-	}
-	within = h.covers(t)
-	for _, at := range h.changes(t) {
-		if at.After(t) && h.covers(at) != within {
-			return within, at.Sub(t)
-		}
-	}
-	return within, 0
-}
-
-func (h Hours) covers(t time.Time) bool {
-	of := time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
-	return slices.ContainsFunc(h, func(s Span) bool {
-		if s.From < s.To {
-			return s.From <= of && of < s.To
-		}
-		return of >= s.From || of < s.To
-	})
-}
-
-// changes are the moments of this day and the next two at which a span begins or ends, in order.
-func (h Hours) changes(t time.Time) []time.Time {
-	var list []time.Time
-	for day := range 3 {
-		for _, s := range h {
-			for _, of := range []time.Duration{s.From, s.To} {
-				list = append(list, time.Date(t.Year(), t.Month(), t.Day()+day, int(of/time.Hour), int(of%time.Hour/time.Minute), 0, 0, t.Location()))
-			}
-		}
-	}
-	slices.SortFunc(list, time.Time.Compare)
-	return list
 }

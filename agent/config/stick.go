@@ -12,7 +12,7 @@ const FileName = "vitrine.toml"
 // onStick are the settings that a stick may bring, each with all in its table. What isn't here is the device's own: where its files are, what
 // it starts, and whom it believes.
 var onStick = []string{
-	"name", "location", "labels", "token", "servers", "timezone", "log", "screen",
+	"name", "location", "labels", "token", "servers", "timezone", "operating_hours", "log", "screen",
 	"discovery", "session", "network", "clock", "wake",
 	"standby", "power.reboot", // which is only when, and not by what
 	"content.quota", "content.reserve", "content.parallel", "content.rate", "content.windows", "content.peers", "content.peer_rate", "content.peer_port", "content.scrub_days",

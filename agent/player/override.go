@@ -31,15 +31,26 @@ func (p *Player) Override(o Override) {
 	p.poke()
 }
 
-// Hours are the operating hours at present, as schedule.Hours gives them; false before Show, and while the clock can't be relied on.
-func (p *Player) Hours() (closed bool, since, next time.Time, ok bool) {
+// SetHours replaces the viewer's own operating hours, outside of which the screen is dark whatever the programme says.
+func (p *Player) SetHours(own schedule.Hours) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hours = own
+	if p.current != nil {
+		p.current.timetable = p.current.timetable.Within(own)
+		p.evaluate()
+	}
+	p.poke()
+}
+
+// Opening is what the operating hours are at present; false before Show, and while the clock can't be relied on.
+func (p *Player) Opening() (schedule.Opening, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.current == nil || !p.cfg.Trusted() {
-		return false, since, next, false
+		return schedule.Opening{}, false
 	}
-	closed, since, next = p.current.timetable.Hours(p.cfg.Now())
-	return closed, since, next, true
+	return p.current.timetable.Opening(p.cfg.Now()), true
 }
 
 // at is what is on at a time. p.mu is held.

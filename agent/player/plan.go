@@ -44,11 +44,12 @@ type planChange struct {
 // Plan is the present programme with all its files and what is on in the next eight days, as JSON. The error is ErrNothing before Show.
 func (p *Player) Plan() ([]byte, error) {
 	p.mu.Lock()
-	current, now := p.current, p.cfg.Now()
-	p.mu.Unlock()
-	if current == nil {
+	if p.current == nil {
+		p.mu.Unlock()
 		return nil, ErrNothing
 	}
+	current, timetable, now := p.current, p.current.timetable, p.cfg.Now()
+	p.mu.Unlock()
 	all := plan{
 		Generation: current.Generation, Now: millis(now), Assets: current.files(),
 		Presentations: map[string]programmeMessage{"": messageOf(current, schedule.State{Standby: true})},
@@ -57,7 +58,7 @@ func (p *Player) Plan() ([]byte, error) {
 		all.Presentations[name] = messageOf(current, schedule.State{Presentation: name})
 	}
 	for at, end := now, now.AddDate(0, 0, planDays); at.Before(end) && len(all.Changes) < planChanges; {
-		on := current.timetable.At(at, true)
+		on := timetable.At(at, true)
 		all.Changes = append(all.Changes, planChange{millis(at), on.Presentation, millis(on.Anchor), optional(on.Until)})
 		if !on.Until.After(at) {
 			break

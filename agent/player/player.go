@@ -158,6 +158,7 @@ type Player struct {
 	addr     string
 	listener net.Listener // open, and not served yet
 	current  *programme
+	hours    schedule.Hours
 	override Override
 	previous *programme // its assets stay available: a page may still show it
 	state    State
@@ -236,7 +237,7 @@ func (p *Player) Show(next Programme) error {
 	if p.current != nil && p.current.Generation != next.Generation {
 		p.previous = p.current
 	}
-	p.current = &programme{Programme: next, timetable: timetable, failed: map[failedItem]bool{}}
+	p.current = &programme{Programme: next, timetable: timetable.Within(p.hours), failed: map[failedItem]bool{}}
 	p.evaluate()
 	p.mu.Unlock()
 	p.poke()

@@ -246,6 +246,8 @@ const (
 	// StandbyHours is that it is outside the operating hours, and StandbyAsked that somebody asked for it.
 	StandbyHours = "hours"
 	StandbyAsked = "asked"
+	// OwnHours is whose hours they are if it isn't the programme that says so, but the viewer.
+	OwnHours = "the viewer's own settings"
 	// StandbyWoken is that it is awake, though it is outside the operating hours.
 	StandbyWoken = "woken"
 )

@@ -109,13 +109,13 @@ func TestOutsideTheHours(t *testing.T) {
 		{"2026-12-04T12:00:00Z", false, "2026-12-04T07:00:00Z", "2026-12-07T07:00:00Z"},
 		{"2026-12-05T12:00:00Z", true, "2026-12-04T22:00:00Z", "2026-12-07T07:00:00Z"},
 	} {
-		closed, since, next := s.Hours(at(test.at))
-		if closed != test.closed || !since.Equal(at(test.since)) || !next.Equal(at(test.next)) {
-			t.Errorf("%s: closed %v since %v, next %v", test.at, closed, since, next)
+		o := s.Opening(at(test.at))
+		if o.Closed != test.closed || !o.Since.Equal(at(test.since)) || !o.Next.Equal(at(test.next)) {
+			t.Errorf("%s: %+v", test.at, o)
 		}
 	}
-	if closed, since, next := lookup(t, programme("")).Hours(at("2026-12-01T12:00:00Z")); closed || !since.IsZero() || !next.IsZero() {
-		t.Errorf("without hours: %v, %v, %v", closed, since, next)
+	if o := lookup(t, programme("")).Opening(at("2026-12-01T12:00:00Z")); o != (schedule.Opening{}) {
+		t.Errorf("without hours: %+v", o)
 	}
 }
 

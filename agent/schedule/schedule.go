@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"vitrine/content/calendar"
 	"vitrine/content/manifest"
 )
 
@@ -45,7 +44,8 @@ type Schedule struct {
 	// events are in order of rank, the most important first.
 	events   []*event
 	rotation int64 // milliseconds
-	opening  source
+	// opening is when a viewer is to show anything, and programme what the manifest says of that.
+	opening, programme source
 }
 
 // An event is a manifest.Event with its times compiled.
@@ -76,9 +76,10 @@ func New(m *manifest.Manifest) (*Schedule, error) {
 	if s.rotation == 0 {
 		s.rotation = manifest.DefaultRotation.Milliseconds()
 	}
-	if s.opening, err = opening(m.Schedule, zone); err != nil {
+	if s.programme, err = opening(m.Schedule, zone); err != nil {
 		return nil, fmt.Errorf("schedule.%w", err)
 	}
+	s.opening = s.programme
 	for i, e := range m.Schedule.Events {
 		times, err := e.Times(zone)
 		if err != nil {
@@ -93,22 +94,6 @@ func New(m *manifest.Manifest) (*Schedule, error) {
 		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(b.index, a.index))
 	})
 	return s, nil
-}
-
-func opening(s manifest.Schedule, zone *time.Location) (source, error) {
-	week, closed, err := s.Opening()
-	if err != nil {
-		return nil, err
-	}
-	var sources all
-	if week != nil && !week.Always() {
-		// Hours that begin on a closed day and end after its midnight are left out as a whole.
-		sources = append(sources, series{week, zone, calendar.ExceptDays(closed), true})
-	}
-	if len(closed) > 0 {
-		sources = append(sources, closedDays(closed, zone))
-	}
-	return sources, nil
 }
 
 func compile(index int, e manifest.Event, times manifest.Times, zone *time.Location) *event {
@@ -189,18 +174,6 @@ func (s *Schedule) Awake(t time.Time, trusted bool) State {
 	}
 	t = t.UTC()
 	return s.shown(t, s.opening.at(t))
-}
-
-// Hours is what the operating hours are at t: whether it is outside them, since when that is so, and when they next begin. Both are zero where that
-// isn't known.
-func (s *Schedule) Hours(t time.Time) (closed bool, since, next time.Time) {
-	open := s.opening.at(t.UTC())
-	limits := state(State{}, open.from, open.to)
-	if !open.on || limits.Until.IsZero() {
-		return !open.on, limits.Since, limits.Until
-	}
-	shut := s.opening.at(open.to)
-	return false, limits.Since, state(State{}, shut.from, shut.to).Until
 }
 
 // shown is what is on at t by the events, within limits.

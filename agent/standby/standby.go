@@ -23,11 +23,13 @@ const (
 // DefaultWakeTime is how long a wake outside the operating hours lasts.
 const DefaultWakeTime = 30 * time.Minute
 
-// Opening is what the schedule says of the operating hours.
+// Opening is what is known of the operating hours.
 type Opening struct {
 	// Known is false without a programme, and while the clock can't be trusted. Then the rest means nothing.
 	Known  bool
 	Closed bool
+	// By is who has closed; it may be empty.
+	By string
 	// Since is when they began or ended; zero if they have been so for as long as the schedule knows.
 	Since time.Time
 	// Next is when they next begin; zero if that isn't known.
@@ -39,7 +41,7 @@ type State struct {
 	Standby bool
 	// Why is one of the constants; empty within the operating hours.
 	Why string
-	// By is who asked for it or woke the viewer.
+	// By is who asked for it or woke the viewer, or who has closed.
 	By string
 	// Since is when it began, and Until when it ends by itself; zero if unknown.
 	Since, Until time.Time
@@ -110,7 +112,7 @@ func within(o Opening) State {
 	if !o.Known || !o.Closed {
 		return State{}
 	}
-	return State{Standby: true, Why: Hours, Since: o.Since, Until: o.Next}
+	return State{Standby: true, Why: Hours, By: o.By, Since: o.Since, Until: o.Next}
 }
 
 func (p *Policy) wakeTime() time.Duration {

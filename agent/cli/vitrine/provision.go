@@ -95,10 +95,11 @@ func readStickFile(path string) (*provision.File, error) {
 func writeSettings(w io.Writer, f *provision.File) error {
 	c := f.Config
 	names := f.Names()
+	others := map[string]string{"Hours": "operating_hours", "NTP": "clock.servers", "Proxy": "network.proxy"}
 	line := func(name, format string, a ...any) {
 		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, a...))
 		names = slices.DeleteFunc(names, func(n string) bool {
-			return n == strings.ToLower(name) || name == "Network" && strings.HasPrefix(n, "network.") && isLink(n) || name == "NTP" && n == "clock.servers" || name == "Proxy" && n == "network.proxy"
+			return n == strings.ToLower(name) || name == "Network" && strings.HasPrefix(n, "network.") && isLink(n) || others[name] == n
 		})
 	}
 	if c.Name != "" {
@@ -118,6 +119,9 @@ func writeSettings(w io.Writer, f *provision.File) error {
 	}
 	if c.Zone != nil {
 		line("Timezone", "%v", c.Zone)
+	}
+	if len(c.Operating.Text) > 0 {
+		line("Hours", "%s; on standby else, whatever the programme says", strings.Join(c.Operating.Text, ", "))
 	}
 	if len(c.Clock.Servers) > 0 {
 		line("NTP", "%s", strings.Join(c.Clock.Servers, ", "))

@@ -43,6 +43,7 @@ var questions = []question{
 	{"token", "", "token", false, "Join token, from `vitrine-server token create` (default: it shows a pairing code)", "join `token`; others on this machine can see it, so prefer the questions", nil},
 	{"server", "", "servers", true, "Servers, with commas (default: it looks for them)", "`address` of a server; may be repeated", nil},
 	{"timezone", "", "timezone", false, "Time zone, such as Europe/Amsterdam (default: the machine's)", "time `zone`", nil},
+	{"hours", "", "operating_hours", true, "Operating hours, such as MO-FR 07:00-22:00, SA 09:00-18:00 (default: as its programme says)", "`hours` in which it is on, such as 07:00-22:00 or \"MO-FR 07:00-22:00\"; may be repeated", nil},
 	{"log", "", "log", false, "", "`level` of the log: debug, info, warn or error", never},
 	{"ntp", "clock", "servers", true, "NTP servers, with commas (default: the server's time)", "`address` of an NTP server; may be repeated", nil},
 	{"address", "network", "address", false, "Network: dhcp, or an address such as 10.0.0.20/24 (default: as it is)", "\"dhcp\", or an `address` such as 10.0.0.20/24", nil},

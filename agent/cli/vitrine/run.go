@@ -302,7 +302,7 @@ func agentConfig(c config.Config, file string) agent.Config {
 	return agent.Config{
 		File: file,
 		Name: c.Name, State: c.State, Token: c.Token, Servers: c.Servers, Page: c.Page, Screen: c.Screen, Wake: c.Wake,
-		Location: c.Location, Labels: c.Labels, Zone: c.Zone, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
+		Location: c.Location, Labels: c.Labels, Zone: c.Zone, Operating: c.Operating, Sticks: c.Sticks, Discovery: c.Discovery, Session: c.Session, Network: c.Network, Content: c.Content, Clock: c.Clock,
 		Kiosk: c.Kiosk, Health: agent.HealthOf(c.Health),
 		Display: c.Display, Standby: c.Standby, Reboot: c.Reboot, Update: c.Update,
 	}

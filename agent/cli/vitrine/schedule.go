@@ -1,7 +1,9 @@
 package vitrine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,7 +29,7 @@ func scheduleTree() cli.Command {
 	}
 }
 
-const scheduleHelp = "FILE is a manifest; without one it is the programme on this machine's disk. Neither a server nor a running viewer is asked. " +
+const scheduleHelp = "FILE is a manifest; without one it is the programme on this machine's disk, with the operating hours of this viewer's settings. Neither a server nor a running viewer is asked. " +
 	"Times without a zone are in the programme's."
 
 var scheduleExplainCommand = cli.Command{
@@ -74,12 +76,14 @@ func (f *scheduleFlags) read(args []string) (t timetable, err error) {
 	if err != nil {
 		return t, err
 	}
-	if t.programme, err = f.programme(rest); err != nil {
+	var own schedule.Hours
+	if t.programme, own, err = f.programme(rest); err != nil {
 		return t, err
 	}
 	if t.Schedule, err = schedule.New(t.programme); err != nil {
 		return t, err
 	}
+	t.Schedule = t.Within(own)
 	if t.zone, err = t.programme.Location(); err != nil {
 		return t, err
 	}
@@ -94,23 +98,25 @@ func (f *scheduleFlags) read(args []string) (t timetable, err error) {
 	return t, nil
 }
 
-func (f *scheduleFlags) programme(files []string) (*manifest.Manifest, error) {
+// programme reads a file, or what this viewer has, with its own operating hours.
+func (f *scheduleFlags) programme(files []string) (m *manifest.Manifest, own schedule.Hours, err error) {
 	if len(files) == 1 {
 		data, err := os.ReadFile(files[0])
 		if err != nil {
-			return nil, err
+			return nil, own, err
 		}
-		m, err := manifest.Parse(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", files[0], err)
+		if m, err = manifest.Parse(data); err != nil {
+			return nil, own, fmt.Errorf("%s: %w", files[0], err)
 		}
-		return m, nil
+		return m, own, nil
 	}
-	c, err := readConfig(f.config)
-	if err != nil {
-		return nil, err
+	c, damage, err := runOptions{config: f.config, state: f.state}.settings()
+	if err = errors.Join(err, damage); err != nil {
+		return nil, own, err
 	}
-	return agent.ReadProgramme(first(f.state, c.State, defaultState()))
+	own = schedule.Hours{Week: c.Operating.Week, Zone: cmp.Or(c.Zone, time.Local)}
+	m, err = agent.ReadProgramme(first(f.state, c.State, defaultState()))
+	return m, own, err
 }
 
 // show formats a time for a person.
@@ -137,14 +143,25 @@ func resultOf(s schedule.State) onResult {
 }
 
 // by names what put a presentation on.
-func by(s schedule.State) string {
+func (t timetable) by(s schedule.State) string {
 	switch {
+	case s.Standby && t.own(s):
+		return "operating_hours of the settings"
 	case s.Standby:
 		return "operating hours"
 	case s.Event == schedule.NoEvent:
 		return "default"
 	}
 	return fmt.Sprintf("events[%d]", s.Event)
+}
+
+// own tells whether a standby is by the viewer's own hours alone.
+func (t timetable) own(standby schedule.State) bool {
+	at := t.at
+	if standby.Since.After(at) {
+		at = standby.Since
+	}
+	return t.Opening(at).Own
 }
 
 func nameOf(s schedule.State) string {
@@ -172,7 +189,7 @@ func scheduleList(_ context.Context, env cli.Env, args []string) error {
 		if len(rows) == 1 {
 			from = t.at
 		}
-		rows = append(rows, []string{t.show(from), nameOf(s), by(s)})
+		rows = append(rows, []string{t.show(from), nameOf(s), t.by(s)})
 	}
 	if flags.asJSON {
 		return cli.WriteJSON(env.Stdout, results)
@@ -251,9 +268,9 @@ func (t timetable) why(o schedule.Opinion, on schedule.State) string {
 	case schedule.Shown:
 		return "is on: no other that could be has a higher priority" + until
 	case schedule.Waiting:
-		return fmt.Sprintf("takes turns with %s, and waits for its own", by(on))
+		return fmt.Sprintf("takes turns with %s, and waits for its own", t.by(on))
 	case schedule.Outranked:
-		return fmt.Sprintf("could be on%s, but %s comes before it", until, by(on))
+		return fmt.Sprintf("could be on%s, but %s comes before it", until, t.by(on))
 	case schedule.Closed:
 		return "could be on, but it is outside the operating hours"
 	case schedule.Untrusted:
@@ -270,7 +287,7 @@ func (t timetable) write(w io.Writer, on schedule.State, e explanation) error {
 	var b strings.Builder
 	switch {
 	case on.Standby:
-		b.WriteString("Standby: it is outside the operating hours")
+		b.WriteString("Standby: it is outside the " + t.by(on))
 	case on.Event == schedule.NoEvent:
 		fmt.Fprintf(&b, "%q is on: it is the default, and no event puts another on", on.Presentation)
 	default:
@@ -281,7 +298,7 @@ func (t timetable) write(w io.Writer, on schedule.State, e explanation) error {
 	}
 	if !on.Until.IsZero() {
 		next := t.At(on.Until, true)
-		fmt.Fprintf(&b, ", until %s; then %s (%s)", t.show(on.Until), nameOf(next), by(next))
+		fmt.Fprintf(&b, ", until %s; then %s (%s)", t.show(on.Until), nameOf(next), t.by(next))
 	}
 	fmt.Fprintf(w, "%s.\n", b.String())
 	for _, z := range e.Zones {

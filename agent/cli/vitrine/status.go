@@ -235,6 +235,9 @@ func standbyLine(s protocol.StandbyStatus) string {
 	switch {
 	case s.Active && s.Why == protocol.StandbyHours:
 		text = "yes: it is outside the operating hours"
+		if s.By != "" {
+			text += " of " + s.By
+		}
 	case s.Active:
 		text = "yes: " + s.By + " wants it"
 	}
