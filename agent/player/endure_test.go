@@ -117,7 +117,9 @@ func TestHeapStaysFlat(t *testing.T) {
 	awaitChanges(ctx, t, 600+items, 4*time.Minute)
 	heapAfter, nodesAfter := usage(ctx, t)
 	t.Logf("after 600 items, and %d more: heap %.0f and %.0f bytes, nodes %d and %d", items, heap, heapAfter, nodes, nodesAfter)
-	if heapAfter > heap+150e3 || nodesAfter > nodes+300 {
+	// A video that has been on the screen has 146 nodes, of controls that nobody sees. The browser frees it when it gets around to that: on a busy machine a few
+	// that are over are still there. What one node of every other item would be is more than that, and less than any leak.
+	if heapAfter > heap+150e3 || nodesAfter > nodes+int64(items/2) {
 		t.Error("the page grows")
 	}
 }
