@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -99,19 +100,30 @@ type source struct {
 	packed       *bufio.Reader
 }
 
-func open(path string) (*source, error) {
+// Look says why a path is no file that may have an image in it, of which nothing is read; size is the file's length in bytes.
+func Look(path string) (size int64, err error) {
 	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, fmt.Errorf("there is no %s: want a file with an image, an .img or .img.gz", path)
+	case err != nil:
+		return 0, err
+	case !info.Mode().IsRegular():
+		return 0, fmt.Errorf("%s is not a file with an image", path)
+	}
+	return info.Size(), nil
+}
+
+func open(path string) (*source, error) {
+	length, err := Look(path)
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file with an image", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &source{file: f, sum: sha256.New(), length: info.Size()}
+	s := &source{file: f, sum: sha256.New(), length: length}
 	s.packed = bufio.NewReaderSize(counted{s}, 1<<20)
 	s.Reader = s.packed
 	head, _ := s.packed.Peek(6) // an error comes again with the next reading

@@ -82,6 +82,27 @@ func TestFlash(t *testing.T) {
 	}
 }
 
+// Who names an image, and no device yet, is told that the image isn't one before anything is listed.
+func TestFlashLists(t *testing.T) {
+	image, _ := imageFile(t)
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{nil, 0, ""},
+		{[]string{image}, 0, ""},
+		{[]string{filepath.Join(dir, "none.img")}, 1, "there is no " + filepath.Join(dir, "none.img")},
+		{[]string{dir}, 1, dir + " is not a file"},
+	} {
+		said, errs, code := on(t, "", append([]string{"flash"}, c.args...)...)
+		if code != c.code || !strings.Contains(errs, c.says) || code != 0 && said != "" {
+			t.Errorf("%q: %d, %s%s", c.args, code, said, errs)
+		}
+	}
+}
+
 // Any settings that are right have room in an image, and without them there are none.
 func TestPlaceholderIsSettings(t *testing.T) {
 	if flash.PlaceholderSize < config.MaxSize {

@@ -10,10 +10,15 @@ import (
 	"vitrine/platform/flash"
 )
 
-// listDevices lists what an image may be written to.
+// listDevices lists what an image, if there is one, may be written to.
 func listDevices(env cli.Env, o flashOptions, image []string) error {
 	if o.settings != "" || o.yes {
 		return cli.Usagef("--settings and --yes go with an image and a device: usage: vitrine flash %s", flashCommand.Usage)
+	}
+	if len(image) > 0 {
+		if _, err := flash.Look(image[0]); err != nil {
+			return err
+		}
 	}
 	list, err := flash.Devices()
 	if err != nil {
