@@ -9,10 +9,12 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// A setting is one that stands in a file: its name with those of its tables, such as "network.wifi.ssid", and where it is, in bytes.
+// A setting is one that stands in a file: its name with those of its tables, such as "network.wifi.ssid", where it is, in bytes, and whether it is only a
+// table itself.
 type setting struct {
 	name   string
 	offset int
+	table  bool
 }
 
 // settings lists what is in a file, in its order, as far as it can be read; tables are in the list too.
@@ -43,8 +45,9 @@ func appendKey(list []setting, table string, node *unstable.Node) []setting {
 		}
 		name = strings.ToLower(strings.TrimPrefix(name+"."+string(it.Node().Data), ".")) // the decoder takes capitals too
 	}
-	list = append(list, setting{name, max(first, 0)})
-	if node.Kind != unstable.KeyValue || node.Value().Kind != unstable.InlineTable {
+	inline := node.Kind == unstable.KeyValue && node.Value().Kind == unstable.InlineTable
+	list = append(list, setting{name, max(first, 0), inline || node.Kind != unstable.KeyValue})
+	if !inline {
 		return list
 	}
 	for it := node.Value().Children(); it.Next(); {

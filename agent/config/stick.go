@@ -81,11 +81,9 @@ func Names(data []byte) []string {
 	if err != nil {
 		return nil
 	}
-	list := settings(text)
 	var names []string
-	for _, s := range list {
-		table := slices.ContainsFunc(list, func(other setting) bool { return strings.HasPrefix(other.name, s.name+".") })
-		if !table && !slices.Contains(names, s.name) {
+	for _, s := range settings(text) {
+		if !s.table && !slices.Contains(names, s.name) {
 			names = append(names, s.name)
 		}
 	}

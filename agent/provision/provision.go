@@ -23,6 +23,9 @@ import (
 // ErrNone says that there are no settings on a stick, or only the room for some that an image has on its boot partition.
 var ErrNone = errors.New("there is no " + config.FileName + " on this stick")
 
+// errNothing says that a file would only take earlier settings away: an empty one is what a computer leaves if it couldn't finish.
+var errNothing = errors.New("there are no settings in it; copy it to the stick again, and have the computer eject the stick before you pull it out")
+
 // A File is a vitrine.toml that can be read, with the files that it names.
 type File struct {
 	// Text is the file in UTF-8, Config what it says.
@@ -114,6 +117,9 @@ func Parse(data []byte, open func(name string) ([]byte, error)) (*File, error) {
 	f := &File{Text: text}
 	if f.Config, err = config.ParseStick(text); err != nil {
 		return nil, err
+	}
+	if len(f.Names()) == 0 {
+		return nil, errNothing
 	}
 	for _, name := range f.Config.Network.CAFiles {
 		pem, err := open(name)

@@ -69,6 +69,9 @@ func TestFind(t *testing.T) {
 		"none":          {map[string]string{"readme.txt": ""}, provision.ErrNone.Error()},
 		"wrong line":    {map[string]string{"VITRINE.TOML": "\r\nname = 7\r\n"}, "VITRINE.TOML, line 2, column 8"},
 		"too long":      {map[string]string{"vitrine.toml": strings.Repeat("#", config.MaxSize+1)}, "vitrine.toml can't be read: it is longer than the 64 kB"},
+		"pulled out":    {map[string]string{"vitrine.toml": ""}, "vitrine.toml, there are no settings in it; copy it to the stick again"},
+		"comments":      {map[string]string{"vitrine.toml": "\ufeff# name = \"a\"\r\n"}, "there are no settings in it"},
+		"tables alone":  {map[string]string{"vitrine.toml": "[network]\nwifi = {}\n"}, "there are no settings in it"},
 		"no such file":  {map[string]string{"vitrine.toml": "network.ca_files = [\"ca.pem\"]\n"}, "network.ca_files: ca.pem: no such file or directory"},
 		"no CA":         {map[string]string{"vitrine.toml": "network.ca_files = [\"ca.pem\"]\n", "ca.pem": "x"}, "network.ca_files: ca.pem: there is no certificate in PEM form"},
 		"out of stick":  {map[string]string{"vitrine.toml": "network.ca_files = [\"../ca.pem\"]\n"}, "network.ca_files: ../ca.pem: path escapes"},
@@ -280,6 +283,7 @@ func TestSign(t *testing.T) {
 	for text, want := range map[string]string{
 		"state = \"/tmp\"\n":                "line 1, column 1: state can't be set",
 		"name = “a”\n":                      "curly quote",
+		"# name = \"a\"\n":                  "there are no settings in it",
 		"network.ca_files = [\"ca.pem\"]\n": "put the certificates into network.ca",
 	} {
 		if _, err := provision.Sign([]byte(text), key, "shop", 1, now); err == nil || !strings.Contains(err.Error(), want) {

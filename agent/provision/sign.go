@@ -68,19 +68,28 @@ func (s *Signature) verify(site string, key ed25519.PublicKey) error {
 	return nil
 }
 
-// Sign gives a file, in UTF-8, with the signature of a site in its last line, in place of one that it has. The error says why no viewer would take
-// it.
+// Signable says why no viewer would take a file, signed or not.
+func Signable(data []byte) error {
+	c, err := config.ParseStick(data)
+	switch {
+	case err != nil:
+		return err
+	case len(config.Names(data)) == 0:
+		return errNothing
+	case len(c.Network.CAFiles) > 0:
+		return ErrCAFiles
+	}
+	return nil
+}
+
+// Sign gives a file, in UTF-8, with the signature of a site in its last line, in place of one that it has.
 func Sign(data []byte, key ed25519.PrivateKey, site string, serial int64, expires time.Time) ([]byte, error) {
+	if err := Signable(data); err != nil {
+		return nil, err
+	}
 	text, err := config.Text(data)
 	if err != nil {
 		return nil, err
-	}
-	c, err := config.ParseStick(text)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.Network.CAFiles) > 0 {
-		return nil, ErrCAFiles
 	}
 	if at := bytes.LastIndex(text, []byte("\n"+signatureMark)); at >= 0 {
 		text = text[:at]

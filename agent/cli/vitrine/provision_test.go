@@ -75,6 +75,12 @@ func TestProvisionCheck(t *testing.T) {
 	if _, errs, code := on(t, "", "provision", "check", path); code != 1 || !strings.Contains(errs, "a.toml, line 2, column 7: “ is a curly quote") {
 		t.Errorf("%d, %s", code, errs)
 	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, code := on(t, "", "provision", "check", path); code != 1 || !strings.Contains(errs, "a.toml, there are no settings in it") {
+		t.Errorf("%d, %s", code, errs)
+	}
 	if _, errs, code := on(t, "", "provision", "check", dir); code != 1 || !strings.Contains(errs, "there is no vitrine.toml") {
 		t.Errorf("%d, %s", code, errs)
 	}

@@ -57,7 +57,7 @@ func provisionSign(_ context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	// Before a number is used up.
-	if _, err := config.ParseStick(data); err != nil {
+	if err := provision.Signable(data); err != nil {
 		return fmt.Errorf("%s, %w", rest[0], err)
 	}
 	key, serial, err := site.SigningKey()
