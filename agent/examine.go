@@ -32,9 +32,16 @@ const searchTime = 2 * time.Second
 
 // Examine looks for what is wrong with this viewer and its machine.
 func (a *Agent) Examine(ctx context.Context) doctor.Report {
+	return doctor.Examine(ctx, a.patient())
+}
+
+// patient is what the viewer knows of itself.
+func (a *Agent) patient() doctor.Patient {
 	s := a.Status()
 	p := a.now().patient(a.dialer, a.client)
 	p.RunsBrowser = a.kiosk != nil
+	hears := a.wake.Hears()
+	p.Hears = &hears
 	p.Reported, p.Pages, p.Inside, p.Now = &s.Reported, a.player.Pages(), true, a.clock.Now
 	p.Page = a.player.Addr()
 	for _, candidate := range a.knownServers() {
@@ -42,7 +49,7 @@ func (a *Agent) Examine(ctx context.Context) doctor.Report {
 	}
 	e, enrolled := a.identity.Enrolment()
 	p.Enrolled, p.Expires = enrolled, e.Expires()
-	return doctor.Examine(ctx, p)
+	return p
 }
 
 // ExamineStopped does the same from outside: for a viewer that doesn't run, or, with its status, for one that runs and can't be asked. Its

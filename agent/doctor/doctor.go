@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"vitrine/agent/protocol"
+	"vitrine/platform/wake"
 )
 
 // A State is how well something is.
@@ -74,8 +75,9 @@ type Patient struct {
 	Servers, Hosts []string
 	// TimeServers are "host:port" addresses of NTP servers.
 	TimeServers []string
-	// WakePorts are the UDP ports on which magic packets are awaited.
+	// WakePorts are the UDP ports on which magic packets are to be awaited, and Hears which of them the viewer hears; nil if only it itself could say.
 	WakePorts []uint16
+	Hears     *wake.Hearing
 	// Proxy is the "host:port" of the HTTP proxy; empty without one.
 	Proxy string
 	// Enrolled and Expires are of the certificate, if CertificateErr is nil.

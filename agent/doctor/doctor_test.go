@@ -11,12 +11,14 @@ import (
 	"maps"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"vitrine/agent/protocol"
 	"vitrine/platform/device"
+	"vitrine/platform/wake"
 )
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -116,7 +118,13 @@ func TestChecks(t *testing.T) {
 		"time answered":            {portTime, Patient{Reported: clockIs(protocol.ClockStatus{Sources: []protocol.ClockSource{{Server: "a:123", Reach: 1}}})}, nil, OK, "a:123 answers"},
 		"no time server":           {portTime, Patient{}, nil, Warning, "clock.servers"},
 		"time closed":              {portTime, Patient{TimeServers: []string{"127.0.0.1:1"}}, nil, Warning, "127.0.0.1:1: nobody answers NTP there"},
-		"wake heard":               {portsWake, Patient{Reported: zones(), WakePorts: []uint16{9}}, udp("0009"), OK, "awaited"},
+		"wake heard":               {portsWake, Patient{WakePorts: []uint16{9}, Hears: hears(nil, false)}, udp("0009"), OK, "awaited"},
+		"wake heard by another":    {portsWake, Patient{WakePorts: []uint16{9}, Hears: hears(syscall.EADDRINUSE, false)}, udp("0009"), Warning, "aren't heard: another program has the port"},
+		"wake not permitted":       {portsWake, Patient{WakePorts: []uint16{9}, Hears: hears(syscall.EACCES, false)}, udp("0009"), Warning, "may not listen"},
+		"wake failed":              {portsWake, Patient{WakePorts: []uint16{9}, Hears: hears(errors.New("no sockets"), false)}, udp("0009"), Warning, "aren't heard: no sockets"},
+		"wake not tried":           {portsWake, Patient{WakePorts: []uint16{9}, Hears: &wake.Hearing{}}, udp("0009"), Warning, "in a moment"},
+		"wake by frames":           {portsWake, Patient{WakePorts: []uint16{9}, Hears: hears(syscall.EADDRINUSE, true)}, udp("0009"), OK, "by raw sockets, though not at the port itself: another program"},
+		"wake heard by somebody":   {portsWake, Patient{Reported: zones(), WakePorts: []uint16{9}}, udp("0009"), OK, "only the viewer itself can say"},
 		"wake not heard":           {portsWake, Patient{Reported: zones(), WakePorts: []uint16{9}}, udp("0007"), Warning, "nobody listens"},
 		"wake taken":               {portsWake, Patient{WakePorts: []uint16{7}}, udp("0007"), Warning, "ss -lunp"},
 		"wake free":                {portsWake, Patient{WakePorts: []uint16{7}}, udp("0009"), OK, "free"},
@@ -193,6 +201,11 @@ func TestChecks(t *testing.T) {
 
 func finds(addrs ...string) func(context.Context) ([]string, error) {
 	return func(context.Context) ([]string, error) { return addrs, nil }
+}
+
+// hears is a listener with this on port 9.
+func hears(err error, frames bool) *wake.Hearing {
+	return &wake.Hearing{Ports: map[uint16]error{9: err}, Frames: frames}
 }
 
 func udp(port string) map[string]string {

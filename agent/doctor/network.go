@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/platform/clock/sntp"
+	"vitrine/platform/wake"
 )
 
 // session tells whether there is a session now.
@@ -191,26 +193,50 @@ func (p *Patient) timeServers() []string {
 	return slices.Compact(list)
 }
 
-// portsWake is whether magic packets are heard.
+// portsWake is whether magic packets are heard. That somebody listens on a port doesn't say that the viewer does.
 func portsWake(_ context.Context, p *Patient) []Finding {
 	var list []Finding
 	open, readable := p.udpPorts()
 	for _, port := range p.WakePorts {
 		check := fmt.Sprintf("port %d/udp", port)
 		switch taken := slices.Contains(open, port); {
+		case p.Hears != nil:
+			list = append(list, heard(check, port, *p.Hears)...)
 		case !readable:
-			list = append(list, warn(check, "whether anybody listens can't be seen on this system", "")...)
+			list = append(list, warn(check, "whether anybody listens can't be seen on this system", "run this as root or as the viewer's user while it runs: it says so itself")...)
 		case p.Reported != nil && !taken:
-			list = append(list, warn(check, "nobody listens for magic packets", "install the viewer as a service: ports below 1024 need a right; without it, magic packets in Ethernet frames may still be heard")...)
+			list = append(list, warn(check, "nobody listens for magic packets", mayListen)...)
 		case p.Reported == nil && taken:
 			list = append(list, warn(check, "another program has taken the port", "`ss -lunp` shows which; magic packets go to it as well only if it shares the port")...)
 		case taken:
-			list = append(list, ok(check, "magic packets are awaited")...)
+			list = append(list, ok(check, "somebody listens; whether it is the viewer only the viewer itself can say: run this as root or as its user")...)
 		default:
 			list = append(list, ok(check, "the port is free")...)
 		}
 	}
 	return list
+}
+
+const mayListen = "install the viewer as a service: ports below 1024 need a right; without it, magic packets in Ethernet frames may still be heard"
+
+// heard is what the viewer itself says of one of its ports.
+func heard(check string, port uint16, h wake.Hearing) []Finding {
+	err, tried := h.Ports[port]
+	why, do := "the viewer doesn't have it yet", "run this again in a moment"
+	switch {
+	case tried && err == nil:
+		return ok(check, "magic packets are awaited")
+	case errors.Is(err, syscall.EADDRINUSE):
+		why, do = "another program has the port", "`ss -lunp` shows which: end it, or see to the right to raw sockets, by which magic packets are heard beside it"
+	case errors.Is(err, fs.ErrPermission):
+		why, do = "the viewer may not listen on it", mayListen
+	case err != nil:
+		why, do = err.Error(), "see to that, and start the viewer again: `vitrine service restart`"
+	}
+	if h.Frames {
+		return ok(check, "magic packets to it are heard by raw sockets, though not at the port itself: %s", why)
+	}
+	return warn(check, "magic packets to it aren't heard: "+why, do)
 }
 
 // udpPorts are the ports on which anybody listens, from the kernel's table (proc(5)); readable is false where there is none.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"syscall"
@@ -75,12 +76,21 @@ type Listener struct {
 	once   sync.Once
 
 	mu     sync.Mutex
+	hears  Hearing
 	warned map[string]bool
 	own    []net.HardwareAddr
 	last   map[string]time.Time
 	wakes  *rate.Limiter
 	// ignored is when it was last said that a packet does nothing.
 	ignored time.Time
+}
+
+// A Hearing is what a listener hears, and what not.
+type Hearing struct {
+	// Ports are the UDP ports that it is to have, with why it hasn't; nil for one that it has.
+	Ports map[uint16]error
+	// Frames tells that it has raw sockets on at least one interface: by these it hears what is sent to any port.
+	Frames bool
 }
 
 // NewListener makes a listener.
@@ -92,7 +102,7 @@ func NewListener(c Config) *Listener {
 		c.Ports = DefaultPorts
 	}
 	return &Listener{
-		config: c, log: c.Log, ready: make(chan struct{}),
+		config: c, log: c.Log, ready: make(chan struct{}), hears: Hearing{Ports: map[uint16]error{}},
 		warned: map[string]bool{}, last: map[string]time.Time{}, wakes: rate.NewLimiter(rate.Every(wakeEvery), wakeBurst),
 	}
 }
@@ -102,6 +112,13 @@ func (l *Listener) Ready() <-chan struct{} { return l.ready }
 
 // String names the task.
 func (l *Listener) String() string { return "wake-up listener" }
+
+// Hears tells what is heard now; what isn't tried yet isn't in it.
+func (l *Listener) Hears() Hearing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Hearing{maps.Clone(l.hears.Ports), l.hears.Frames}
+}
 
 // A tap is a socket for what comes in on one interface; ip tells that it gives whole IP packets.
 type tap struct {
@@ -116,6 +133,9 @@ func (l *Listener) Run(ctx context.Context) error {
 	l.lookAtOwn()
 	for _, port := range l.config.Ports {
 		conn, err := listenUDP(ctx, port)
+		l.mu.Lock()
+		l.hears.Ports[port] = err
+		l.mu.Unlock()
 		if err != nil {
 			l.warn(fmt.Sprintf("UDP port %d", port), "CAP_NET_BIND_SERVICE", err)
 			continue
@@ -156,6 +176,9 @@ func (l *Listener) frames(ctx context.Context, readers *sync.WaitGroup) {
 				delete(open, index)
 			}
 		}
+		l.mu.Lock()
+		l.hears.Frames = len(open) > 0
+		l.mu.Unlock()
 		l.once.Do(func() { close(l.ready) })
 		select {
 		case <-ctx.Done():

@@ -3,10 +3,12 @@ package wake
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,10 +38,16 @@ func (l *lockedBuffer) String() string {
 // run runs a listener for the length of a test.
 func run(t *testing.T, c Config) (events chan Event, log *lockedBuffer) {
 	t.Helper()
+	_, events, log = runListener(t, c)
+	return events, log
+}
+
+func runListener(t *testing.T, c Config) (l *Listener, events chan Event, log *lockedBuffer) {
+	t.Helper()
 	events, log = make(chan Event, 100), &lockedBuffer{}
 	c.Woken = func(e Event) { events <- e }
 	c.Log = slog.New(slog.NewTextHandler(log, nil))
-	l := NewListener(c)
+	l = NewListener(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- l.Run(ctx) }()
@@ -50,7 +58,7 @@ func run(t *testing.T, c Config) (events chan Event, log *lockedBuffer) {
 		}
 	})
 	<-l.Ready()
-	return events, log
+	return l, events, log
 }
 
 func send(t *testing.T, port uint16, payload []byte) {
@@ -167,9 +175,12 @@ func TestPortTakenIsSaidAndTheRestWorks(t *testing.T) {
 	defer taken.Close()
 	port := uint16(taken.LocalAddr().(*net.UDPAddr).Port)
 	free := networktest.FreePort(t)
-	events, log := run(t, Config{Ports: []uint16{port, free}, Any: true})
+	l, events, log := runListener(t, Config{Ports: []uint16{port, free}, Any: true})
 	if !strings.Contains(log.String(), "another program has that port") {
 		t.Errorf("nothing was said of the port:\n%s", log)
+	}
+	if h := l.Hears(); len(h.Ports) != 2 || !errors.Is(h.Ports[port], syscall.EADDRINUSE) || h.Ports[free] != nil {
+		t.Errorf("it says that it hears %+v", h)
 	}
 	send(t, free, Packet(own, nil))
 	await(t, events)
