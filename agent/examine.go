@@ -76,9 +76,23 @@ func ExamineStopped(ctx context.Context, c Config, running *Status) (doctor.Repo
 func (c Config) patient(dialer *proxy.Dialer, client *discovery.Client) doctor.Patient {
 	return doctor.Patient{
 		Page: c.Page, Folder: c.State, Servers: c.Servers, Hosts: c.Discovery.Hosts, TimeServers: c.Clock.Servers, WakePorts: wakePorts(c.Wake.Ports),
-		Proxy: dialer.Proxy(), SetsClock: c.Clock.System, Build: c.Build,
+		Zone: c.Zone, Timed: c.timed(), Proxy: dialer.Proxy(), SetsClock: c.Clock.System, Build: c.Build,
 		Dial: dialer.DialContext, Discover: func(ctx context.Context) ([]string, error) { return search(ctx, client) },
 	}
+}
+
+// timed names the settings that have times of the day.
+func (c Config) timed() (names []string) {
+	if c.Operating.Week != nil {
+		names = append(names, "operating_hours")
+	}
+	if c.Content.Windows.Week != nil {
+		names = append(names, "content.windows")
+	}
+	if c.Reboot != nil {
+		names = append(names, "power.reboot")
+	}
+	return names
 }
 
 // wakePorts are the UDP ports of the settings, or the usual ones.

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"vitrine/agent/config"
+	"vitrine/content/calendar"
+	"vitrine/platform/proxy"
 )
 
 // The doctor hears from the viewer itself which ports of magic packets it has: another program on one looks the same to everybody else.
@@ -18,7 +22,7 @@ func TestPatientKnowsWhatIsHeard(t *testing.T) {
 	}
 	defer taken.Close()
 	port := uint16(taken.LocalAddr().(*net.UDPAddr).Port)
-	a, err := New(Config{State: t.TempDir(), Page: "127.0.0.1:0", Name: "Lobby", Wake: config.Wake{Ports: []uint16{port}}})
+	a, err := New(Config{State: t.TempDir(), Page: "127.0.0.1:0", Wake: config.Wake{Ports: []uint16{port}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,5 +37,21 @@ func TestPatientKnowsWhatIsHeard(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// It also hears which time zone the settings have, and what of them goes by it.
+func TestPatientKnowsTheTimeZone(t *testing.T) {
+	week, err := calendar.ParseWeek([]calendar.Hours{{From: "07:00", To: "22:00"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hours, morning := config.Hours{Week: week}, config.TimeOfDay(4*time.Hour)
+	c := Config{Zone: time.UTC, Operating: hours, Content: config.Content{Windows: hours}, Reboot: &morning}
+	if p := c.patient(&proxy.Dialer{}, nil); p.Zone != time.UTC || !slices.Equal(p.Timed, []string{"operating_hours", "content.windows", "power.reboot"}) {
+		t.Errorf("%v, %q", p.Zone, p.Timed)
+	}
+	if p := (Config{}).patient(&proxy.Dialer{}, nil); p.Zone != nil || p.Timed != nil {
+		t.Errorf("without: %v, %q", p.Zone, p.Timed)
 	}
 }

@@ -80,6 +80,9 @@ type Patient struct {
 	Hears     *wake.Hearing
 	// Proxy is the "host:port" of the HTTP proxy; empty without one.
 	Proxy string
+	// Zone is the time zone of the settings; nil if they leave it to the machine. Timed are the settings whose times of the day go by it.
+	Zone  *time.Location
+	Timed []string
 	// Enrolled and Expires are of the certificate, if CertificateErr is nil.
 	Enrolled       bool
 	Expires        time.Time

@@ -16,15 +16,21 @@ import (
 	"vitrine/platform/diskspace"
 )
 
-// zone is the machine's time zone, by which hours in the settings go.
+// zone is the time zone by which times of the day in the settings go: theirs, or else the machine's.
 func zone(_ context.Context, p *Patient) []Finding {
 	const check = "time zone"
-	do := "set it, for example by `timedatectl set-timezone Europe/Amsterdam`: hours in the settings go by it (a programme has its own)"
-	name := p.read("etc/timezone")
-	if target, err := fs.ReadLink(p.root, "etc/localtime"); err == nil {
-		if _, after, ok := strings.Cut(target, "zoneinfo/"); ok {
-			name = after
+	name := p.machineZone()
+	if p.Zone != nil {
+		if name == p.Zone.String() || name == "" {
+			return ok(check, "%s, by the settings", p.Zone)
 		}
+		return ok(check, "%s, by the settings; the machine's own is %s", p.Zone, name)
+	}
+	do := "set `timezone` in the settings, or the machine's, for example by `timedatectl set-timezone Europe/Amsterdam`: "
+	if len(p.Timed) > 0 {
+		do += strings.Join(p.Timed, " and ") + " in the settings go by it"
+	} else {
+		do += "times of the day in the settings and the log go by it (a programme has its own)"
 	}
 	switch name {
 	case "":
@@ -33,6 +39,16 @@ func zone(_ context.Context, p *Patient) []Finding {
 		return warn(check, "the machine's time zone is "+name, do)
 	}
 	return ok(check, "%s", name)
+}
+
+// machineZone is the name of the machine's time zone; empty if it isn't known.
+func (p *Patient) machineZone() string {
+	if target, err := fs.ReadLink(p.root, "etc/localtime"); err == nil {
+		if _, name, ok := strings.Cut(target, "zoneinfo/"); ok {
+			return name
+		}
+	}
+	return p.read("etc/timezone")
 }
 
 // storage is the room on the disk, whether it takes what is written, and what it says of its own health.
