@@ -58,7 +58,7 @@ func storage(_ context.Context, p *Patient) []Finding {
 	free, total, err := diskspace.Of(p.Folder)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return warn(check, p.Folder+" isn't there yet", "")
+		return warn(check, p.Folder+" isn't there yet", "start the viewer, which makes it, or say with --state where it is")
 	case err != nil:
 		list = append(list, warn(check, "its room can't be seen: "+err.Error(), "run this again with sudo")...)
 	case free < total/100 || free < 50<<20:

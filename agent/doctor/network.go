@@ -124,7 +124,7 @@ func portSession(ctx context.Context, p *Patient) []Finding {
 		if p.Reported == nil {
 			return ok(check, "%s takes connections", addr)
 		}
-		return fail(check, addr+" takes connections, but there is no session: "+p.Reported.Session.Error, "")
+		return fail(check, addr+" takes connections, but there is no session: "+p.Reported.Session.Error, "see to that; the logs of viewer and server say more")
 	}
 	return fail(check, strings.Join(failed, "; "), "see whether vitrine-server runs there, and let TCP port 7237 through, or name a proxy in network.proxy")
 }
@@ -168,7 +168,7 @@ func portTime(ctx context.Context, p *Patient) []Finding {
 	do := "let UDP port 123 through to the server, or name a time server of this network in clock.servers"
 	switch {
 	case len(answers) > 0 && len(failed) > 0:
-		return warn(check, strings.Join(answers, ", ")+" answers; "+strings.Join(failed, "; "), "")
+		return warn(check, strings.Join(answers, ", ")+" answers; "+strings.Join(failed, "; "), "let UDP port 123 through to those that don't, or take them out of clock.servers")
 	case len(answers) > 0:
 		return ok(check, "%s answers", strings.Join(answers, ", "))
 	case len(failed) > 0:

@@ -45,7 +45,7 @@ func update(_ context.Context, p *Patient) []Finding {
 	case u.State == protocol.UpdateRefused:
 		return warn(name, fmt.Sprintf("release %s isn't tried: %s", release, u.Error), "publish one that this viewer can take, or see to [update] in its settings")
 	case u.Error != "":
-		return warn(name, fmt.Sprintf("release %s isn't here yet: %s", release, u.Error), "")
+		return warn(name, fmt.Sprintf("release %s isn't here yet: %s", release, u.Error), "see to that: the viewer tries again by itself")
 	}
 	return ok(name, "release %s: %s; version %s runs", release, u.State, p.Reported.Version)
 }
@@ -126,7 +126,7 @@ func display(_ context.Context, p *Patient) []Finding {
 	const name = "display"
 	ports := p.glob("sys/class/drm/card*-*/status")
 	if len(ports) == 0 {
-		return warn(name, "no graphics card tells whether a screen is connected", "")
+		return warn(name, "no graphics card tells whether a screen is connected", "look at the screen; if this machine has a graphics card, its driver is missing (on a Raspberry Pi `dtoverlay=vc4-kms-v3d` in config.txt)")
 	}
 	var connected, off []string
 	for _, status := range ports {
