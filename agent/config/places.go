@@ -83,7 +83,7 @@ func explain(data []byte, err error) error {
 	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		var lines []string
 		for _, e := range unknown.Errors[:min(len(unknown.Errors), mostMistakes)] {
-			lines = append(lines, fmt.Sprintf("%v: there is no setting called %q", characters(data, &e), strings.Join(e.Key(), ".")))
+			lines = append(lines, fmt.Sprintf("%v: there is no setting called %q", placeOf(data, offsetOf(data, &e)), strings.Join(e.Key(), ".")))
 		}
 		return errors.New(strings.Join(lines, "; "))
 	}
@@ -91,19 +91,20 @@ func explain(data []byte, err error) error {
 	if !ok {
 		return err
 	}
-	at := characters(data, syntax)
+	offset := offsetOf(data, syntax)
+	at := placeOf(data, offset)
 	if quote := curlyIn(data, at.line); quote != "" {
 		return errors.New(quote)
 	}
-	return fmt.Errorf("%v: %s", at, strings.TrimPrefix(syntax.Error(), "toml: "))
+	return fmt.Errorf("%v: %s", at, inWords(data, at, offset, strings.TrimPrefix(syntax.Error(), "toml: ")))
 }
 
-// characters is the place of an error of the decoder, which counts bytes.
-func characters(data []byte, e *toml.DecodeError) place {
+// offsetOf is where an error of the decoder is, which counts bytes within the line.
+func offsetOf(data []byte, e *toml.DecodeError) int {
 	line, column := e.Position()
 	offset := 0
 	for range line - 1 {
 		offset += strings.IndexByte(string(data[offset:]), '\n') + 1
 	}
-	return placeOf(data, offset+column-1)
+	return min(offset+column-1, len(data))
 }

@@ -88,11 +88,40 @@ func TestStickNamesTheMistake(t *testing.T) {
 		"what it starts":    {"[kiosk]\ncommand = [\"reboot\"]\n", "line 1, column 2: kiosk can't be set from a stick"},
 		"part of a table":   {"[content]\nrate = \"1 MB/s\"\nusb = false\n", "line 3, column 1: content.usb can't be set from a stick"},
 		"inline table":      {"content = {rate = \"1 MB/s\", usb = false}\n", "content.usb can't be set from a stick"},
+		"no list":           {"log = \"info\"\nservers = \"10.0.0.5\"\n", "line 2, column 11: servers: want a list such as [\"…\"]"},
+		"hours in a text":   {"operating_hours = \"MO-FR 07:00-22:00\"\n", "operating_hours: want a list such as [\"…\"]"},
+		"hours, no quotes":  {"operating_hours = 07:00-22:00\n", "put the text between straight quotes: operating_hours = [\"…\"]"},
+		"quoted number":     {"[screen]\nrotation = \"90\"\n", "line 2, column 12: screen.rotation: want a whole number without quotes"},
+		"number and unit":   {"[session]\nkeepalive = 20 s\n", "line 2, column 16: keepalive: want a whole number without quotes"},
+		"number":            {"name = 7\n", "name: want a text between straight quotes, such as \"…\""},
+		"yes":               {"discovery.announce = yes\n", "discovery.announce: want true or false, without quotes"},
+		"numbers":           {"wake.ports = 7\n", "wake.ports: want a list of numbers"},
+		"a table":           {"network.wifi = \"Shop\"\n", "network.wifi: want its settings, in lines of their own below [network.wifi]"},
+		"no quotes":         {"name = Lobby\r\n", "line 1, column 8: name: put the text between straight quotes: name = \"…\""},
+		"no quotes, f":      {"name = foyer\n", "name: put the text between straight quotes"},
+		"no quotes, digits": {"location = 3rd-floor\n", "location: put the text between straight quotes"},
+		"a key, no quotes":  {"[network.wifi]\nkey = short\n", "line 2, column 7: key: put the text between straight quotes: key = \"…\""},
+		"one quote":         {"name = \"Lobby\r\n", "name: the closing quote is missing"},
+		"one quote, at end": {"name = 'Lobby", "name: the closing quote is missing"},
+		"Windows's path":    {"network.ca_files = [\"C:\\certs\\ca.pem\"]\n", `network.ca_files: write \\ or / in place of \`},
+		"a user's path":     {"network.ca_files = [\"C:\\Users\\a.pem\"]\n", `network.ca_files: write \\ or / in place of \`},
+		"colon":             {"name: \"Lobby\"\n", "line 1, column 5: want a setting, such as name = \"Lobby\""},
+		"nothing":           {"name =\nlog = \"info\"\n", "name: there is no value behind the ="},
+		"quote within":      {"name = \"a \"b\" c\"\n", "name: something stands behind the value"},
+		"twice":             {"name = \"a\"\nname = \"b\"\n", "line 2, column 1: name: it is set twice"},
+		"table twice":       {"[network]\n[network]\n", "this table is there twice"},
+		"list, no quotes":   {"servers = [10.0.0.5]\n", "servers: a list is written [\"…\", \"…\"]"},
+		"list, no end":      {"servers = [\"10.0.0.5\"\nlog = \"info\"\n", "line 2, column 1: a list is written"},
+		"header, no end":    {"[network\naddress = \"dhcp\"\n", "the closing ] is missing"},
+		"RTF":               {"{\\rtf1\\ansi name = \"a\"}\n", "this is a text with fonts (RTF); save it as plain text"},
 		"who may be asked?": {"[usb]\nsettings = \"always\"\n", "line 2, column 1: usb.settings: \"always\": want"},
 	} {
 		_, err := config.ParseStick([]byte(c.file))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "TOML") || strings.Contains(err.Error(), "U+")) {
+			t.Errorf("%s: the error is the decoder's: %v", name, err)
 		}
 		if err != nil && (strings.Contains(err.Error(), "short") || strings.Contains(err.Error(), "12345678")) {
 			t.Errorf("%s: the error shows the key: %v", name, err)
