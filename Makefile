@@ -26,7 +26,7 @@ help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## both programs, into bin/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./agent/cmd/...
+	build/owned $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./agent/cmd/...
 
 demo: build ## a server and a viewer on this machine; MEDIA=folder plays your own, DEMO_DIR=folder keeps the state there
 	@$(BIN)/vitrine-server demo --dir '$(DEMO_DIR)' $(if $(MEDIA),--media '$(MEDIA)')
@@ -61,7 +61,7 @@ device-test: ## the real NetworkManager, systemd-networkd, polkit, OpenRC and Sy
 
 wine-test: ## the viewer for Windows and what is of Windows' own in the parts, by Wine, as root; the first time it takes Wine from Debian 13
 	scripts/wine build
-	build/cross '$(LDFLAGS)' windows-amd64
+	build/owned build/cross '$(LDFLAGS)' windows-amd64
 	VITRINE_WINE=dist/windows-amd64 $(GO) test -count=1 -v -run Wine ./agent/cmd
 	GOOS=windows $(GO) test -count=1 -exec '$(CURDIR)/scripts/wine run' $$(build/wine-packages)
 
@@ -69,16 +69,16 @@ lint: ## gofmt, go vet, staticcheck, govulncheck
 	@build/lint
 
 cross: ## both programs for every target, stripped, with their sizes
-	@build/cross '$(LDFLAGS)'
+	@build/owned build/cross '$(LDFLAGS)'
 
 dist: ## what is released, into dist/: programs, packages and archives; TARGETS=linux-amd64 for that alone
-	@build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' $(TARGETS)
+	@build/owned build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' $(TARGETS)
 
 # Its package is in a folder of its own, in which nobody looks for a release: what `make dist` has made before stays.
 image: ## a disk image of a player, into dist/, as root: ARCH=amd64, arm64 or armhf; BOARD=rpi for the Raspberry Pi; RELEASE_KEY=…, or it takes no updates
 	@$(if $(RELEASE_KEY),,echo 'RELEASE_KEY= is empty: players of this image will take no release of the viewer, and can only be given another image')
-	@DIST=dist/.image FORMATS=deb build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' linux-$(if $(filter armhf,$(ARCH)),armv7,$(ARCH))
-	@build/image/build '$(ARCH)' '$(BOARD)' '$(VERSION)' dist/.image/vitrine_$(VERSION)_$(ARCH).deb
+	@build/owned env DIST=dist/.image FORMATS=deb build/dist '$(LDFLAGS)' '$(VERSION)' '$(BUILT)' linux-$(if $(filter armhf,$(ARCH)),armv7,$(ARCH))
+	@build/owned build/image/build '$(ARCH)' '$(BOARD)' '$(VERSION)' dist/.image/vitrine_$(VERSION)_$(ARCH).deb
 
 release: build ## what `make dist` has made, signed as a release for viewers: SIGNING_KEY=file
 	@test -n '$(SIGNING_KEY)' || { echo 'give the file with the secret key: make release SIGNING_KEY=file'; exit 1; }
