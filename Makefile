@@ -46,10 +46,11 @@ cluster-test: ## viewers and three nodes of RabbitMQ 4, as root; the first time 
 	VITRINE_RABBITMQ='$(RABBITMQ)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 5m -run Cluster ./agent/cmd
 
 vm-test: build ## virtual machines, as root, the long versions: power cuts, and a player from its image: one that is made, or IMAGE=file and KEY=file, with whose public half it was
+	scripts/vm-image check
 	scripts/vm build
-	VITRINE_CUTS=1000 CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run VM ./agent/cmd
 	$(if $(IMAGE),,[ -e $(BIN)/lab.pem ] || $(BIN)/vitrine-server release new-key $(BIN)/lab.pem >$(BIN)/lab.pub)
 	$(if $(IMAGE),,$(MAKE) image ARCH=amd64 RELEASE_KEY="$$(cat $(BIN)/lab.pub)")
+	VITRINE_CUTS=1000 CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run VM ./agent/cmd
 	VITRINE_IMAGE='$(or $(abspath $(IMAGE)),$(CURDIR)/dist/vitrine-$(VERSION)-amd64.img)' VITRINE_IMAGE_KEY='$(or $(abspath $(KEY)),$(CURDIR)/$(BIN)/lab.pem)' \
 		CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 2h -v -run Player ./agent/cmd
 
