@@ -132,12 +132,12 @@ func (m *Monitor) settled(o Observation) bool {
 // take takes a step, which is on disk and told before. One that starts anew and can't be noted isn't taken: it would be, for ever.
 func (m *Monitor) take(ctx context.Context, s Step, v Verdict, o Observation) {
 	m.taken = append(m.taken, Taken{Step: s, At: o.Wall.UTC(), Why: v.Why})
-	if err := m.keep(); err != nil {
+	if err := m.keep(); err != nil && s >= Agent {
+		m.taken = m.taken[:len(m.taken)-1]
+		m.config.Fault(fmt.Errorf("%s; nothing is done about it: it can't be noted on disk: %w", v.Why, err))
+		return
+	} else if err != nil {
 		m.config.Log.Warn("What is done about the screen can't be noted on disk", "err", err)
-		if s >= Agent {
-			m.config.Fault(fmt.Errorf("%s; nothing is done about it: it can't be noted on disk: %w", v.Why, err))
-			return
-		}
 	}
 	message := fmt.Sprintf("%s; %s (%d of %d within a day)", v.Why, words[s], count(m.taken, s), daily[s])
 	m.config.Log.Warn("The screen isn't right: " + message)
