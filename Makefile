@@ -58,7 +58,7 @@ device-test: ## the real NetworkManager, systemd-networkd, polkit, OpenRC and Sy
 	scripts/vm build
 	scripts/device-root '$(DEVICE)'
 	scripts/debian '$(SYSV)' sysv
-	VITRINE_DEVICE_ROOT='$(DEVICE)' VITRINE_SYSV_ROOT='$(SYSV)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run 'NetworkManagers|WirelessManagers|RightsByPolkit|OpenRC|SysV' ./agent/cmd
+	VITRINE_DEVICE_ROOT='$(DEVICE)' VITRINE_SYSV_ROOT='$(SYSV)' CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 40m -run 'NetworkManagers|WirelessManagers|RightsByPolkit|OpenRC|SysV' ./agent/cmd
 
 wine-test: ## the viewer for Windows and what is of Windows' own in the parts, by Wine, as root; the first time it takes Wine from Debian 13
 	scripts/wine build

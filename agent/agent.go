@@ -26,8 +26,10 @@ import (
 	"vitrine/agent/plays"
 	"vitrine/agent/protocol"
 	"vitrine/agent/remote"
+	"vitrine/agent/schedule"
 	"vitrine/agent/session"
 	"vitrine/agent/update"
+	"vitrine/content/calendar"
 	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/content/peer"
@@ -63,7 +65,7 @@ type Config struct {
 	// Zone is the time zone that the machine is to have; nil leaves it.
 	Zone *time.Location
 	// Operating are the hours outside of which the viewer is on standby, whatever its programme says.
-	Operating config.Hours
+	Operating *calendar.Week
 	// Discovery says how servers are looked for, and whether the viewer itself can be found.
 	Discovery config.Discovery
 	// Session says how the session is kept.
@@ -309,7 +311,7 @@ func (a *Agent) newPlayer() *player.Player {
 		Played:    a.played,
 		Log:       a.log,
 	})
-	p.SetHours(a.hours(a.config.Operating))
+	p.SetHours(schedule.Hours{Week: a.config.Operating, Zone: a.config.Zone})
 	return p
 }
 

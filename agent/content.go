@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"vitrine/agent/config"
 	"vitrine/agent/player"
 	"vitrine/agent/protocol"
 	"vitrine/agent/schedule"
@@ -101,12 +100,7 @@ func (a *Agent) window() (open bool, holds time.Duration) {
 	if a.clock.Trust() < clock.TrustServer {
 		return true, 0
 	}
-	return a.hours(a.now().Content.Windows).At(a.clock.Now())
-}
-
-// hours are those of the settings, by the clock on the wall.
-func (a *Agent) hours(h config.Hours) schedule.Hours {
-	return schedule.Hours{Week: h.Week, Zone: a.zone()}
+	return schedule.Hours{Week: a.now().Content.Windows, Zone: a.config.Zone}.At(a.clock.Now())
 }
 
 // activated is called by the library for the generation that is on disk at the start, and for every new one.

@@ -83,10 +83,10 @@ func (c Config) patient(dialer *proxy.Dialer, client *discovery.Client) doctor.P
 
 // timed names the settings that have times of the day.
 func (c Config) timed() (names []string) {
-	if c.Operating.Week != nil {
+	if c.Operating != nil {
 		names = append(names, "operating_hours")
 	}
-	if c.Content.Windows.Week != nil {
+	if c.Content.Windows != nil {
 		names = append(names, "content.windows")
 	}
 	if c.Reboot != nil {

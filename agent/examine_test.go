@@ -46,7 +46,7 @@ func TestPatientKnowsTheTimeZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hours, morning := config.Hours{Week: week}, config.TimeOfDay(4*time.Hour)
+	hours, morning := week, config.TimeOfDay(4*time.Hour)
 	c := Config{Zone: time.UTC, Operating: hours, Content: config.Content{Windows: hours}, Reboot: &morning}
 	if p := c.patient(&proxy.Dialer{}, nil); p.Zone != time.UTC || !slices.Equal(p.Timed, []string{"operating_hours", "content.windows", "power.reboot"}) {
 		t.Errorf("%v, %q", p.Zone, p.Timed)

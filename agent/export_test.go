@@ -25,7 +25,7 @@ func (a *Agent) TakeSettingsOfCard(ctx context.Context, dir string) bool {
 }
 
 func (a *Agent) takeSettingsOf(ctx context.Context, dir, boot string) bool {
-	s := stickReader{a, &sync.WaitGroup{}, &removable.Sticks{}, boot}
+	s := stickReader{Agent: a, working: &sync.WaitGroup{}, drives: &removable.Sticks{}, boot: boot}
 	defer s.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

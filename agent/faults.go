@@ -36,6 +36,8 @@ const (
 	// faultDisplay is that the display can't be switched, and faultStandby that the machine itself can't sleep, though it is to.
 	faultDisplay = "display"
 	faultStandby = "standby"
+	// faultHours is that the viewer's own operating hours and the programme's never meet.
+	faultHours = "operating-hours"
 	// faultUpdate is that a release of the viewer isn't kept, or can't be had.
 	faultUpdate = "update"
 	// faultCloned is that another machine uses this viewer's identity.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"vitrine/agent/config"
+	"vitrine/agent/schedule"
 )
 
 // now has the settings as they are at present. Those that take effect at once are read from here, all others from config.
@@ -27,7 +27,7 @@ var atNextStart = []part{
 	{"session", func(c Config) any { return c.Session }},
 	{"network", func(c Config) any { return c.Network }},
 	{"sticks", func(c Config) any { return c.Sticks }},
-	{"content", func(c Config) any { c.Content.Windows = config.Hours{}; return c.Content }},
+	{"content", func(c Config) any { c.Content.Windows = nil; return c.Content }},
 	{"screen", func(c Config) any { return c.Screen }},
 	{"kiosk", func(c Config) any { return c.Kiosk }},
 	{"health", func(c Config) any { return c.Health }},
@@ -89,7 +89,7 @@ func (a *Agent) apply() {
 	} else {
 		a.follower.SetServers("", a.now().Clock.Servers...)
 	}
-	a.player.SetHours(a.hours(a.now().Operating))
+	a.player.SetHours(schedule.Hours{Week: a.now().Operating, Zone: a.config.Zone})
 	a.decide()
 	a.session.Kick()
 	a.library.Refresh()

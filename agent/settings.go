@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"vitrine/agent/protocol"
 	"vitrine/agent/provision"
 	"vitrine/platform/device"
 )
@@ -43,6 +44,7 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 	s.log.Info("Settings for this viewer are on "+s.place(dir), "folder", dir)
 	refused := s.refusedBefore(dir, f, err)
 	if !refused {
+		s.attend()
 		s.notice("Reading the settings on " + s.place(dir) + "…")
 	}
 	if err == nil {
@@ -133,8 +135,9 @@ func (s stickReader) inEffect(ctx context.Context, dir string, f *provision.File
 	if !kept.Fresh {
 		s.log.Info("The viewer has its settings already that are on "+s.place(dir), "folder", dir)
 	} else {
+		s.wakeFor(byStick)
 		s.log.Info("The settings on "+s.place(dir)+" are in effect", "folder", dir)
-		s.notice("The settings on " + s.place(dir) + " are in effect")
+		s.notice("The settings on " + s.place(dir) + " are in effect" + s.soonDark())
 		s.session.Event("settings", "took the settings on "+s.place(dir), s.clock.Now())
 		if err := provision.Announced(s.config.State, kept); err != nil {
 			s.log.Debug("It can't be kept that the settings are in effect", "err", err)
@@ -144,10 +147,23 @@ func (s stickReader) inEffect(ctx context.Context, dir string, f *provision.File
 		if s.awaitSession(ctx) {
 			s.report(dir, r)
 			if kept.Fresh && dir != s.boot {
-				s.notice("The settings on the USB stick are in effect, and it can be pulled out")
+				s.notice("The settings on the USB stick are in effect, and it can be pulled out" + s.soonDark())
 			}
 		}
 	})
+}
+
+// soonDark says that the screen won't stay on, to whoever has just set the viewer up and may have written hours that he didn't mean.
+func (s stickReader) soonDark() string {
+	state := s.standbyStatus()
+	if state == nil || state.Why != protocol.StandbyWoken {
+		return ""
+	}
+	text := ". It is outside the operating hours: the screen goes dark at " + state.Until.In(s.zone()).Format("15:04")
+	if hours, ok := s.player.Opening(); ok && !hours.Next.IsZero() {
+		text += ", until " + hours.Next.In(s.zone()).Format("Mon 15:04 MST")
+	}
+	return text
 }
 
 // awaitSession waits for a session, or for the time after which somebody on a ladder has gone; it is false if the stick went first.
@@ -177,13 +193,8 @@ func (s stickReader) report(dir string, r provision.Report) {
 	}
 }
 
-// byStick is who has woken a viewer if somebody has put a stick in.
-const byStick = "a USB stick"
-
-// notice puts a sentence on the screen, in place of what the session is doing and over the programme, for whoever has put a stick in. He sees it outside the
-// operating hours, too, and then whether the viewer plays.
+// notice puts a sentence on the screen, in place of what the session is doing and over the programme.
 func (a *Agent) notice(text string) {
-	a.endStandby(byStick)
 	a.mu.Lock()
 	a.noticed, a.noticedUntil = text, time.Now().Add(noticeTime)
 	a.mu.Unlock()

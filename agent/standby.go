@@ -122,6 +122,7 @@ func (a *Agent) follow() (old, state standby.State) {
 		if hours.Own {
 			o.By = protocol.OwnHours
 		}
+		a.faultNever(hours.Never)
 	}
 	old, state = a.rest.state, a.rest.policy.At(now, o)
 	a.rest.state = state
@@ -135,6 +136,17 @@ func (a *Agent) follow() (old, state standby.State) {
 	}
 	a.screen.want(state.Standby)
 	return old, state
+}
+
+// errNever is that nothing is ever on, which nobody can have meant.
+var errNever = errors.New("the operating_hours of the settings and the operating hours of the programme have no time in common, so that the screen is never on; change one of them")
+
+func (a *Agent) faultNever(never bool) {
+	var err error
+	if never {
+		err = errNever
+	}
+	a.fault(faultHours, err)
 }
 
 // saying is what a person reads of a state.
@@ -157,18 +169,18 @@ func saying(s standby.State) string {
 	return text
 }
 
-// endStandby is for somebody who wants the viewer awake.
-func (a *Agent) endStandby(by string) {
+// wakeFor ends standby for somebody.
+func (a *Agent) wakeFor(by string) {
 	a.rest.mu.Lock()
 	a.rest.policy.Wake(a.clock.Now(), by)
 	a.rest.mu.Unlock()
 	a.decide()
+	a.session.Event("wake", "woken by "+by, a.clock.Now())
 }
 
 // rouse ends standby and has the session and the content looked after at once.
 func (a *Agent) rouse(by string) {
-	a.endStandby(by)
-	a.session.Event("wake", "woken by "+by, a.clock.Now())
+	a.wakeFor(by)
 	a.session.Kick()
 	a.library.Refresh()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -176,9 +177,25 @@ func TestOwnOperatingHours(t *testing.T) {
 		t.Errorf("woken: %+v", s)
 	}
 	back := a.config
-	back.Operating = config.Hours{}
-	if a.Reconfigure(back, nil); a.screen.off || a.Status().Standby != nil || len(a.Status().Later) > 0 {
+	back.Operating = nil
+	if a.Reconfigure(back, nil); a.screen.off || a.Status().Standby != nil || len(a.Status().Later) > 0 || len(a.faults.list()) > 0 {
 		t.Errorf("taken back: %+v, later %v", a.Status().Standby, a.Status().Later)
+	}
+
+	never := shut(t, a, 8*time.Hour)
+	err := a.player.Show(player.Programme{Generation: next, Manifest: &manifest.Manifest{
+		Version: 1, ID: "never", Timezone: "UTC", Presentations: map[string]manifest.Presentation{"day": {}},
+		Schedule: manifest.Schedule{Default: "day", Operating: []calendar.Hours{closed(4 * time.Hour)}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Reconfigure(never, nil)
+	if faults := a.faults.list(); !slices.ContainsFunc(faults, func(f protocol.Fault) bool { return f.Code == faultHours }) {
+		t.Errorf("hours that never meet: %+v", faults)
+	}
+	if a.Reconfigure(back, nil); len(a.faults.list()) > 0 {
+		t.Errorf("taken back: %+v", a.faults.list())
 	}
 
 	a, _, _ = newResting(t, closed(8*time.Hour))
@@ -216,7 +233,11 @@ func TestOwnOperatingHoursWhileNothingIsKnown(t *testing.T) {
 func TestStickIsAWake(t *testing.T) {
 	a, _, _ := newResting(t, closed(8*time.Hour))
 	a.decide()
-	a.notice("Reading the settings on the USB stick…")
+	stickReader{Agent: a, began: time.Now()}.attend()
+	if s := a.Status().Standby; s == nil || !s.Active {
+		t.Errorf("one that was there at the start: %+v", s)
+	}
+	stickReader{Agent: a, began: time.Now().Add(-time.Minute)}.attend()
 	if s := a.Status().Standby; a.screen.off || shows(t, a).Standby || s == nil || s.Active || s.By != "a USB stick" {
 		t.Errorf("%+v", s)
 	}

@@ -26,6 +26,7 @@ type stickReader struct {
 	*Agent
 	working *sync.WaitGroup
 	drives  *removable.Sticks
+	began   time.Time
 	// boot is where the boot partition of the card is mounted that the machine has started from.
 	boot string
 }
@@ -35,6 +36,7 @@ const sticksFolder = "sticks"
 
 // Run follows sticks that come and go until ctx ends.
 func (s stickReader) Run(ctx context.Context) error {
+	s.began = time.Now()
 	s.setMachine(ctx)
 	if s.config.Content.NoSticks && s.config.Sticks == config.NoSticks {
 		<-ctx.Done()
@@ -68,6 +70,19 @@ func (s stickReader) Run(ctx context.Context) error {
 	})
 }
 
+// byStick is who has woken a viewer if somebody has put a stick in.
+const byStick = "a USB stick"
+
+// wasThere is for how long after the start of the agent a stick is one that was there before.
+const wasThere = 15 * time.Second
+
+// attend ends standby for whoever has just put a stick in: he is to see what becomes of it. Nobody has if the agent starts and the stick is there.
+func (s stickReader) attend() {
+	if time.Since(s.began) > wasThere {
+		s.wakeFor(byStick)
+	}
+}
+
 // String names the task.
 func (s stickReader) String() string { return "reader of USB sticks" }
 
@@ -85,6 +100,7 @@ func (s stickReader) programme(ctx context.Context, dir string) {
 
 // cannotMount tells whoever has put a stick in why nothing will happen.
 func (s stickReader) cannotMount(err error) {
+	s.attend()
 	s.log.Warn("A USB stick can't be used", "err", err)
 	s.notice("The USB stick can't be used: " + err.Error())
 }
@@ -101,7 +117,6 @@ func (s stickReader) inserted(ctx context.Context, dir string) {
 		s.log.Warn("A USB stick brings nothing", "folder", dir, "err", err)
 		s.session.Event("stick-refused", err.Error(), s.clock.Now())
 	case err == nil:
-		s.endStandby(byStick)
 		s.log.Info("The programme of a USB stick plays", "folder", dir, "programme", id)
 	}
 	if err := s.drives.Write(dir, func() error { return s.giveBack(dir) }); err != nil {
@@ -136,6 +151,7 @@ func (a *Agent) takeStick(ctx context.Context, dir string, older bool) (id strin
 				m.ID, m.Issued.Local().Format(time.DateTime))
 		}
 	}
+	a.wakeFor(byStick) // before it has come: that can take a while
 	a.sticks.Add(s)
 	ref := protocol.ManifestRef{Digest: s.Programme.Manifest, Size: s.Size, Signature: s.Signature}
 	a.wishStick(e.Viewer, ref)

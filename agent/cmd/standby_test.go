@@ -112,6 +112,9 @@ func TestOperatingHours(t *testing.T) {
 	has(t, mustRun(t, "vitrine", "status", "--page", page), "Standby   yes: it is outside the operating hours of the viewer's own settings", "next start "+begin.Local().Format("2006-01-02 15:04")+":00")
 	has(t, mustRun(t, "vitrine", "schedule", "explain", "--config", file, "--state", state), "Standby: it is outside the operating_hours of the settings", "until "+begin.Format("Mon 2006-01-02 15:04")+":00")
 
+	awaitTrue(t, "the reason in the server's list", func() bool {
+		return strings.Contains(mustRun(t, "vitrine-server", "viewers", "list", "--state", s.state), "standby, display off (hours of the viewer's own settings)")
+	})
 	if text, ok := s.order(t, "wake"); !ok {
 		t.Errorf("wake: %s", text)
 	}

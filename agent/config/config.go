@@ -15,6 +15,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"vitrine/agent/protocol"
+	"vitrine/content/calendar"
 	"vitrine/discovery"
 	"vitrine/platform/display"
 )
@@ -88,8 +89,8 @@ type Config struct {
 	Labels []string
 	// Zone is the time zone; nil means the machine's.
 	Zone *time.Location
-	// Operating are the hours outside of which the viewer is on standby, whatever its programme says.
-	Operating Hours
+	// Operating are the hours outside of which the viewer is on standby, whatever its programme says; nil is always.
+	Operating *calendar.Week
 	// Discovery says how servers are looked for.
 	Discovery Discovery
 	// Session says how the session is kept.

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"time"
+
+	"vitrine/content/calendar"
 )
 
 // content is the form of [content].
@@ -27,8 +29,8 @@ type Content struct {
 	Parallel int
 	// Rate is the most that is fetched from servers, in bytes per second.
 	Rate int64
-	// Windows are the hours in which programmes are fetched from servers.
-	Windows Hours
+	// Windows are the hours in which programmes are fetched from servers; nil is always.
+	Windows *calendar.Week
 	// NoPeers keeps the viewer from giving content to others of its site on this network, and taking it from them.
 	NoPeers bool
 	// PeerRate is the most that is given to others, in bytes per second, and PeerPort the TCP port where they ask.

@@ -31,7 +31,7 @@ func TestContentSection(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := c.Content
-	if got.Quota.Bytes != 20e9 || got.Reserve.Percent != 5 || got.Parallel != 2 || got.Rate != 1e6 || got.Windows.Week == nil || !got.NoPeers ||
+	if got.Quota.Bytes != 20e9 || got.Reserve.Percent != 5 || got.Parallel != 2 || got.Rate != 1e6 || got.Windows == nil || !got.NoPeers ||
 		got.PeerRate != 2e6 || got.PeerPort != 7300 || got.Scrub != 72*time.Hour || !got.NoSticks {
 		t.Errorf("%+v", got)
 	}

@@ -8,32 +8,26 @@ import (
 	"vitrine/content/calendar"
 )
 
-// Hours are hours of the week, by the clock on the wall. The zero value is always.
-type Hours struct {
-	// Text is what the settings say.
-	Text []string
-	// Week is nil for always.
-	Week *calendar.Week
-}
-
-// parseHours reads entries such as "22:00-06:00" and "MO-FR 07:00-22:00".
-func parseHours(name string, list []string) (Hours, error) {
+// parseHours reads entries such as "22:00-06:00" and "MO-FR 07:00-22:00"; none is nil, for always.
+func parseHours(name string, list []string) (*calendar.Week, error) {
 	var parts []calendar.Hours
 	for i, text := range list {
 		part, ok := parsePart(text)
 		if !ok {
-			return Hours{}, fmt.Errorf("%s[%d]: %.60q are no hours such as \"22:00-06:00\" or \"MO-FR 07:00-22:00\"", name, i, text)
+			return nil, fmt.Errorf("%s[%d]: %.60q are no hours such as \"22:00-06:00\" or \"MO-FR 07:00-22:00\"", name, i, text)
 		}
-		parts = append(parts, part)
+		if parts = append(parts, part); (part.Days == "") != (parts[0].Days == "") {
+			return nil, fmt.Errorf("%s[%d]: %.60q: all of these hours must be with days, or none; they add up", name, i, text)
+		}
 	}
 	if len(parts) == 0 {
-		return Hours{}, nil
+		return nil, nil
 	}
 	week, err := calendar.ParseWeek(parts)
 	if err != nil {
-		return Hours{}, fmt.Errorf("%s%w", name, err)
+		return nil, fmt.Errorf("%s%w", name, err)
 	}
-	return Hours{list, week}, nil
+	return week, nil
 }
 
 // parsePart takes days as people write them: "Mon - Fri", "Saturday, Sunday", and dashes that aren't hyphens.

@@ -115,6 +115,8 @@ func browser(_ context.Context, p *Patient) []Finding {
 		return fail("browser", "no browser shows the page", do)
 	case dark > 0:
 		return warn("browser", fmt.Sprintf("a browser shows the page, but not what should be on in %d of %d zones", dark, len(p.Reported.Playing)), "see what the viewer says of items that can't be shown: `vitrine status`, `vitrine-server viewers events`")
+	case len(p.Reported.Playing) == 0 && p.Reported.Standby != nil:
+		return ok("browser", "the page is dark, since the viewer is on standby (%s); `vitrine status` says for how long", p.Reported.Standby.Why)
 	case len(p.Reported.Playing) == 0:
 		return ok("browser", "nothing should be on at present")
 	}

@@ -97,8 +97,40 @@ func TestWithin(t *testing.T) {
 			t.Errorf("%s: %+v", name, on)
 		}
 	}
-	// Hours that never meet.
-	if o := whole.Within(weekly(t, "UTC", calendar.Hours{Days: "SU", From: "09:00", To: "20:00"})).Opening(at("2026-12-01T12:00:00Z")); !o.Closed || !o.Own {
-		t.Errorf("never: %+v", o)
+}
+
+// Hours without a zone are in the programme's.
+func TestWithinZone(t *testing.T) {
+	own := weekly(t, "UTC", calendar.Hours{From: "09:00", To: "20:00"})
+	own.Zone = nil
+	for zone, opens := range map[string]string{"Europe/Berlin": "2026-12-01T08:00:00Z", "": at("2026-12-01T00:00:00Z").Add(9 * time.Hour).Format(time.RFC3339)} {
+		if zone == "" && time.Local != time.UTC {
+			continue
+		}
+		if o := lookup(t, programme(zone)).Within(own).Opening(at("2026-12-01T02:00:00Z")); !o.Closed || !o.Next.Equal(at(opens)) {
+			t.Errorf("%q: %+v", zone, o)
+		}
+	}
+}
+
+// Hours that have none in common with the programme's have no next time, and that is known.
+func TestWithinNever(t *testing.T) {
+	m := programme("UTC")
+	m.Schedule.Operating = []calendar.Hours{{Days: "MO-FR", From: "07:00", To: "22:00"}}
+	for name, own := range map[string]calendar.Hours{"other days": {Days: "SU", From: "09:00", To: "20:00"}, "swapped": {From: "22:00", To: "07:00"}} {
+		s := lookup(t, m).Within(weekly(t, "UTC", own))
+		for _, now := range []string{"2026-12-01T12:00:00Z", "2026-12-01T23:00:00Z", "2026-12-06T10:00:00Z"} {
+			o, on := s.Opening(at(now)), s.At(at(now), true)
+			if !o.Closed || !o.Never || !o.Since.IsZero() || !o.Next.IsZero() || !on.Standby || !on.Until.IsZero() || !on.Since.IsZero() {
+				t.Errorf("%s, %s: %+v, %+v", name, now, o, on)
+			}
+		}
+	}
+	if o := lookup(t, m).Opening(at("2026-12-06T10:00:00Z")); o.Never {
+		t.Errorf("one that opens on Monday: %+v", o)
+	}
+	m.Schedule.Events, m.Schedule.Operating = nil, []calendar.Hours{}
+	if o := lookup(t, m).Within(schedule.Hours{}).Opening(at("2026-12-06T10:00:00Z")); o.Never {
+		t.Errorf("%+v", o)
 	}
 }

@@ -44,6 +44,8 @@ type Schedule struct {
 	// events are in order of rank, the most important first.
 	events   []*event
 	rotation int64 // milliseconds
+	// zone is what the manifest names; nil if it names none.
+	zone *time.Location
 	// opening is when a viewer is to show anything, and programme what the manifest says of that.
 	opening, programme source
 }
@@ -80,6 +82,9 @@ func New(m *manifest.Manifest) (*Schedule, error) {
 		return nil, fmt.Errorf("schedule.%w", err)
 	}
 	s.opening = s.programme
+	if m.Timezone != "" {
+		s.zone = zone
+	}
 	for i, e := range m.Schedule.Events {
 		times, err := e.Times(zone)
 		if err != nil {
@@ -160,7 +165,7 @@ func (s *Schedule) At(t time.Time, trusted bool) State {
 		return State{Presentation: s.fallback, Event: NoEvent, Anchor: moment(0)}
 	}
 	t = t.UTC()
-	open := s.opening.at(t)
+	open := s.open(t)
 	if !open.on {
 		return state(State{Event: NoEvent, Standby: true, Anchor: anchorOf(open.from)}, open.from, open.to)
 	}
@@ -173,7 +178,7 @@ func (s *Schedule) Awake(t time.Time, trusted bool) State {
 		return s.At(t, false)
 	}
 	t = t.UTC()
-	return s.shown(t, s.opening.at(t))
+	return s.shown(t, s.open(t))
 }
 
 // shown is what is on at t by the events, within limits.

@@ -108,6 +108,38 @@ func (w *Week) Always() bool {
 	return end >= w.parts[0].from+secondsOfWeek
 }
 
+// String is the week as a person reads it, day by day from Monday: "Mon-Fri 07:00-22:00, Sat 09:00-12:00 13:00-18:00, Sun closed".
+func (w *Week) String() string {
+	var days [7]string
+	for _, p := range w.parts {
+		days[p.day()] += " " + clock(p.from%secondsOfDay) + "-" + clock((p.to-1)%secondsOfDay+1)
+	}
+	var list []string
+	for i := 0; i < len(days); {
+		last := i
+		for last+1 < len(days) && days[last+1] == days[i] {
+			last++
+		}
+		name := dayName(i)
+		if last > i {
+			name += "-" + dayName(last)
+		}
+		list = append(list, name+cmp.Or(days[i], " closed"))
+		i = last + 1
+	}
+	return strings.Join(list, ", ")
+}
+
+func dayName(day int) string { return time.Weekday((day + 1) % 7).String()[:3] }
+
+func clock(second int) string {
+	text := fmt.Sprintf("%02d:%02d", second/3600, second/60%60)
+	if second%60 != 0 {
+		text += fmt.Sprintf(":%02d", second%60)
+	}
+	return text
+}
+
 // Before is the last part that begins at or before a wall time; false if there are no hours.
 func (w *Week) Before(wall time.Time) (from, to time.Time, ok bool) {
 	if len(w.parts) == 0 {

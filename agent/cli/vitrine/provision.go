@@ -120,8 +120,12 @@ func writeSettings(w io.Writer, f *provision.File) error {
 	if c.Zone != nil {
 		line("Timezone", "%v", c.Zone)
 	}
-	if len(c.Operating.Text) > 0 {
-		line("Hours", "%s; on standby else, whatever the programme says", strings.Join(c.Operating.Text, ", "))
+	if c.Operating != nil {
+		zone := "the programme's time zone, or else the machine's, which may be UTC: set timezone to be sure"
+		if c.Zone != nil {
+			zone = c.Zone.String()
+		}
+		line("Hours", "%v, by %s; on standby else, whatever the programme says", c.Operating, zone)
 	}
 	if len(c.Clock.Servers) > 0 {
 		line("NTP", "%s", strings.Join(c.Clock.Servers, ", "))

@@ -23,7 +23,7 @@ func on(t *testing.T, typed string, args ...string) (stdout, stderr string, code
 // Whoever is asked gets a file that can be used; an answer that can't be is asked for again, and nothing is replaced unasked.
 func TestProvisionNewAsks(t *testing.T) {
 	dir := t.TempDir()
-	typed := strings.Join([]string{"Lobby, \"left\"", "a//b", "a/b", "portrait, café", "", "10.0.0.5, 10.0.0.6", "", "9 to 5", "MO-FR 07:00-22:00, Sat 9:00-18:00", "", "10.0.0.20", "10.0.0.20/24", "10.0.0.1", "", "", "Shop", "short", "TOPSECRET", "NL", ""}, "\n")
+	typed := strings.Join([]string{"Lobby, \"left\"", "a//b", "a/b", "portrait, café", "", "10.0.0.5, 10.0.0.6", "", "9 to 5", "MO, TU-FR 07:00-22:00, Sat 9:00-12:00, Sat 13:00-18:00", "", "10.0.0.20", "10.0.0.20/24", "10.0.0.1", "", "", "Shop", "short", "TOPSECRET", "NL", ""}, "\n")
 	_, asked, code := on(t, typed, "provision", "new", "--out", dir)
 	if code != 0 || strings.Count(asked, "Where it is") != 2 || !strings.Contains(asked, "network.address: \"10.0.0.20\": want \"dhcp\"") || !strings.Contains(asked, "8 to 63") || !strings.Contains(asked, "\"9 to 5\" are no hours") {
 		t.Fatalf("exit code %d\n%s", code, asked)
@@ -34,7 +34,7 @@ func TestProvisionNewAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := config.ParseStick(data)
-	if err != nil || c.Name != "Lobby, \"left\"" || len(c.Labels) != 2 || len(c.Servers) != 2 || c.Operating.Week == nil || c.Network.Link.WiFi.Key.Reveal() != "TOPSECRET" || c.Network.Link.Gateway.String() != "10.0.0.1" {
+	if err != nil || c.Name != "Lobby, \"left\"" || len(c.Labels) != 2 || len(c.Servers) != 2 || c.Operating == nil || c.Network.Link.WiFi.Key.Reveal() != "TOPSECRET" || c.Network.Link.Gateway.String() != "10.0.0.1" {
 		t.Errorf("%s\n%+v, %v", data, c, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
@@ -44,7 +44,7 @@ func TestProvisionNewAsks(t *testing.T) {
 		t.Errorf("a second time: %d, %s", code, errs)
 	}
 	said, _, code := on(t, "", "provision", "check", dir)
-	for _, want := range []string{"Name       Lobby, \"left\"", "Location   a/b", "10.0.0.5:7237", "Hours      MO-FR 07:00-22:00, Sat 9:00-18:00; on standby else", "gateway 10.0.0.1", "wireless network \"Shop\"", "It isn't signed"} {
+	for _, want := range []string{"Name       Lobby, \"left\"", "Location   a/b", "10.0.0.5:7237", "Hours      Mon-Fri 07:00-22:00, Sat 09:00-12:00 13:00-18:00, Sun closed, by the programme's time zone", "gateway 10.0.0.1", "wireless network \"Shop\"", "It isn't signed"} {
 		if code != 0 || !strings.Contains(said, want) {
 			t.Errorf("exit code %d, and %q is not in\n%s", code, want, said)
 		}

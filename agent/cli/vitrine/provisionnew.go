@@ -149,7 +149,7 @@ func fileOf(answers map[string]string) string {
 		value := quoteTOML(answer)
 		if q.list {
 			var items []string
-			for item := range strings.SplitSeq(answer, ",") {
+			for _, item := range q.split(answer) {
 				items = append(items, quoteTOML(strings.TrimSpace(item)))
 			}
 			value = "[" + strings.Join(items, ", ") + "]"
@@ -157,6 +157,23 @@ func fileOf(answers map[string]string) string {
 		fmt.Fprintf(&b, "%s = %s\n", q.key, value)
 	}
 	return strings.TrimPrefix(b.String(), "\n")
+}
+
+// split gives the items of a list. Hours may have commas between their days.
+func (q question) split(answer string) []string {
+	var items []string
+	days := ""
+	for item := range strings.SplitSeq(answer, ",") {
+		if q.key == "operating_hours" && !strings.ContainsAny(item, "0123456789") {
+			days += item + ","
+			continue
+		}
+		items, days = append(items, days+item), ""
+	}
+	if days != "" {
+		items = append(items, days)
+	}
+	return items
 }
 
 // quoteTOML writes a basic string; the check of the whole refuses what it can't have.

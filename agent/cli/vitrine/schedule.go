@@ -1,9 +1,7 @@
 package vitrine
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -111,10 +109,13 @@ func (f *scheduleFlags) programme(files []string) (m *manifest.Manifest, own sch
 		return m, own, nil
 	}
 	c, damage, err := runOptions{config: f.config, state: f.state}.settings()
-	if err = errors.Join(err, damage); err != nil {
+	if err != nil {
 		return nil, own, err
 	}
-	own = schedule.Hours{Week: c.Operating.Week, Zone: cmp.Or(c.Zone, time.Local)}
+	if damage != nil {
+		fmt.Fprintln(f.Output(), "vitrine schedule: without some of the settings:", damage)
+	}
+	own = schedule.Hours{Week: c.Operating, Zone: c.Zone}
 	m, err = agent.ReadProgramme(first(f.state, c.State, defaultState()))
 	return m, own, err
 }

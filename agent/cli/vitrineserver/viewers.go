@@ -169,7 +169,7 @@ func viewerRow(v server.ViewerStatus, running bool) []string {
 	}
 	playing := ""
 	if s := v.Reported.Standby; s != nil && s.Active {
-		playing = "standby, display " + cmp.Or(v.Reported.Display.State, "unknown")
+		playing = "standby, display " + cmp.Or(v.Reported.Display.State, "unknown") + whose(*s)
 	}
 	if len(v.Reported.Playing) > 0 {
 		playing = v.Reported.Playing[0].Name
@@ -335,4 +335,15 @@ func printViewer(env cli.Env, v server.Viewer, err error, asJSON bool, what stri
 	}
 	_, err = fmt.Fprintf(env.Stdout, "%s: %s\n", v.Name, what)
 	return err
+}
+
+// whose says why a viewer is on standby if it isn't for the hours of its programme.
+func whose(s protocol.StandbyStatus) string {
+	switch {
+	case s.Why == protocol.StandbyAsked:
+		return " (" + s.By + " wants it)"
+	case s.By != "":
+		return " (hours of " + s.By + ")"
+	}
+	return ""
 }
