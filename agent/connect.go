@@ -141,9 +141,19 @@ func (v viewerIdentity) renew(ctx context.Context, addr string) error {
 func quote(s string) string { return `"` + s + `"` }
 
 // certificateTime is the time at which certificates are judged. A clock that nothing has confirmed may be behind, though it looks right: a flat battery
-// leaves the time of the firmware, and systemd, which knows of 1970, goes on from when it was built.
+// leaves the time of the firmware, and systemd, which knows of 1970, goes on from when it was built. It may be ahead as well: what a server with a wrong clock
+// said once is the time saved, and maybe the machine's, and then no server would ever be believed that could set it right. What is certain to be
+// over is the moment at which the site made this viewer's own certificate, a few weeks ago: while nothing has confirmed the clock, it is no later than that.
+//
+// That also helps whoever has the key of a certificate of the site's that has expired since that moment, and no earlier one, on the network of a viewer that
+// has just started or has no server: as a server it may give commands and tell the time, as a viewer have content. It can't publish: programmes and
+// releases are signed by keys that are in no certificate.
 func (a *Agent) certificateTime() (now time.Time, atLeast bool) {
-	return a.clock.Now(), a.clock.Trust() < clock.TrustServer
+	now, atLeast = a.clock.Now(), a.clock.Trust() < clock.TrustServer
+	if e, ok := a.identity.Enrolment(); ok && atLeast && e.Issued().Before(now) {
+		now = e.Issued()
+	}
+	return now, atLeast
 }
 
 // publishingKey is the key that manifests must be signed with; nil before the viewer is enrolled.

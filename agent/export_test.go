@@ -63,5 +63,12 @@ func (a *Agent) Code() string {
 // TellTime has the clock told the time by a server.
 func (a *Agent) TellTime(t time.Time) { a.clock.ServerTime(t, "10.0.0.5:7237") }
 
+// ContentFrom has content come from the server with this session address, as a session with it does.
+func (a *Agent) ContentFrom(addr string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.contentServer = addr
+}
+
 // ServePage serves the page alone.
 func (a *Agent) ServePage(ctx context.Context) error { return a.player.Run(ctx) }

@@ -239,6 +239,11 @@ func TestClockBehindTheCertificate(t *testing.T) {
 	if err := id.Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, behind); err != nil {
 		t.Errorf("with a clock that is known to be behind: %v", err)
 	}
+	past := time.Now().Add(-time.Hour)
+	addr = north.listen(x509.ExtKeyUsageServerAuth, past.Add(-time.Hour), past, north.enrolment(nil))
+	if err := open(t, t.TempDir()).Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, behind); err == nil || !strings.Contains(err.Error(), "or later") {
+		t.Errorf("of a certificate that has expired even by a clock that is behind: %v", err)
+	}
 }
 
 func TestRefusalIsTold(t *testing.T) {

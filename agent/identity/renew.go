@@ -30,6 +30,15 @@ func (e Enrolment) Expires() time.Time {
 	return e.certificate.NotAfter
 }
 
+// Issued is from when on the certificate is good: from when the site made it, or some hours before, for clocks that differ. It is zero before the viewer is
+// enrolled.
+func (e Enrolment) Issued() time.Time {
+	if e.certificate == nil {
+		return time.Time{}
+	}
+	return e.certificate.NotBefore
+}
+
 // Renew has the server at addr ("host:port") make a new certificate, for a new key, and keeps both on disk; connections that
 // are made from then on use them. The present certificate says who asks; it may have expired. Nothing changes on an error,
 // which is a *TrustError, a *RefusedError or a failure of the network.

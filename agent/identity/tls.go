@@ -21,7 +21,7 @@ type TrustError struct {
 
 func (e *TrustError) Error() string { return e.Reason }
 
-// A Time says what time it is for judging certificates. atLeast is true while the clock may be behind, as after a boot
+// A Time says what time it is for judging certificates. atLeast is true while it may be later, as after a boot
 // without a battery: a certificate that isn't valid yet at that time is then taken, for whoever signed it knew that the time is later, and without
 // a connection the viewer would never learn it.
 type Time func() (now time.Time, atLeast bool)
@@ -138,6 +138,9 @@ func checkServer(certs []*x509.Certificate, roots *x509.CertPool, site string, c
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		reason = fmt.Sprintf("the server's certificate is valid from %s to %s, and this viewer's clock says %s",
 			leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly), now.Format(time.DateTime))
+		if atLeast {
+			reason += " or later"
+		}
 	}
 	return &TrustError{Site: other, Reason: reason}
 }

@@ -64,6 +64,9 @@ func (d *Dialer) verify(certs []*x509.Certificate) error {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		r.reason = fmt.Sprintf("shows a certificate that is valid from %s to %s, and this machine's clock says %s",
 			leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly), now.Format(time.DateTime))
+		if atLeast {
+			r.reason += " or later"
+		}
 	}
 	return r
 }
