@@ -52,7 +52,8 @@ type faults struct {
 
 func newFaults() *faults { return &faults{known: map[string]protocol.Fault{}} }
 
-// set notes a fault, or, with an empty message, that it is over. It tells whether anything changed.
+// set notes a fault, or, with an empty message, that it is over. One of which something else is said is there since it was first said. It tells whether
+// anything changed.
 func (f *faults) set(code, message string, now time.Time) (changed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,7 +65,11 @@ func (f *faults) set(code, message string, now time.Time) (changed bool) {
 	if had && old.Message == message {
 		return false
 	}
-	f.known[code] = protocol.Fault{Code: code, Message: message, Since: now.UTC()}
+	if !had {
+		old = protocol.Fault{Code: code, Since: now.UTC()}
+	}
+	old.Message = message
+	f.known[code] = old
 	return true
 }
 

@@ -72,7 +72,7 @@ const (
 // A Verdict is what a Judge finds.
 type Verdict struct {
 	Kind Kind
-	// Why says it in a technician's words; empty if all is right.
+	// Why says it in a technician's words, which are the same as long as it lasts; empty if all is right.
 	Why string
 }
 
@@ -113,7 +113,7 @@ func (j *Judge) Look(o Observation) Verdict {
 	mute := silence > j.Silent && (o.Now.Sub(o.Page.Opened) > j.Silent || silence > j.Gone+j.Silent)
 	switch {
 	case o.Ours && mute:
-		return Verdict{Silent, fmt.Sprintf("the page has said nothing for %v", silence.Round(time.Second))}
+		return Verdict{Silent, fmt.Sprintf("the page has said nothing for more than %v", j.Silent)}
 	case o.Page.Wrong == "" || stepped:
 		j.wrong = time.Time{}
 	case j.wrong.IsZero():
@@ -149,7 +149,7 @@ func (j *Judge) without(o Observation) Verdict {
 	if o.Now.Sub(j.gone) < j.Gone {
 		return Verdict{}
 	}
-	return Verdict{Gone, fmt.Sprintf("no page has been open for %v", o.Now.Sub(j.gone).Round(time.Second))}
+	return Verdict{Gone, fmt.Sprintf("no page has been open for more than %v", j.Gone)}
 }
 
 // frozen looks for what moves and isn't drawn. A picture at rest needs no frames, and a page that can't be seen gets none.
@@ -163,11 +163,11 @@ func (j *Judge) frozen(o Observation) Verdict {
 		j.film = p
 	}
 	moved := p.Changes != j.frame.Changes || p.Moved-j.frame.Moved > moves
-	switch without := o.Now.Sub(j.framed); {
-	case moved && without >= j.Frozen:
-		return Verdict{Frozen, fmt.Sprintf("nothing of the page has come to the screen for %v", without.Round(time.Second))}
+	switch {
+	case moved && o.Now.Sub(j.framed) >= j.Frozen:
+		return Verdict{Frozen, fmt.Sprintf("nothing of the page has come to the screen for more than %v", j.Frozen)}
 	case p.Moved-j.film.Moved >= blindAfter:
-		return Verdict{Frozen, fmt.Sprintf("films have run for %v, and no frame of them has come to the screen", (p.Moved - j.film.Moved).Round(time.Second))}
+		return Verdict{Frozen, fmt.Sprintf("films have run for more than %v, and no frame of them has come to the screen", blindAfter)}
 	}
 	return Verdict{}
 }

@@ -318,9 +318,10 @@ const FaultCloned = "cloned"
 // A Fault is something that a technician should know.
 type Fault struct {
 	// Code is a short stable word for machines.
-	Code    string    `json:"code"`
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Since is when the fault began; what is said of it may have changed meanwhile.
+	Since time.Time `json:"since"`
 }
 
 // Device is what machine a viewer is. Every field may be empty.

@@ -19,7 +19,7 @@ import (
 )
 
 // Write replaces the file at path by data, with the given permissions, and returns once the new content and its name are
-// on stable storage. After an error the file at path is as it was. The folder must exist. Concurrent writers of one
+// on stable storage. After an error, which names path and not the temporary file, the file at path is as it was. The folder must exist. Concurrent writers of one
 // path don't mix their bytes: one of them wins.
 func Write(path string, data []byte, perm os.FileMode) error {
 	return WriteOn(disk.OS{}, path, data, perm)
@@ -30,12 +30,13 @@ func WriteOn(fsys disk.FS, path string, data []byte, perm os.FileMode) (err erro
 	dir := filepath.Dir(path)
 	f, temporary, err := create(fsys, filepath.Join(dir, "."+filepath.Base(path)+".tmp-"), perm)
 	if err != nil {
-		return err
+		return naming(path, err)
 	}
 	defer func() {
 		if err != nil {
 			_ = f.Close() // a second time does no harm
 			_ = fsys.Remove(temporary)
+			err = naming(path, err)
 		}
 	}()
 	if _, err := f.Write(data); err != nil {
@@ -51,6 +52,17 @@ func WriteOn(fsys disk.FS, path string, data []byte, perm os.FileMode) (err erro
 		return err
 	}
 	return fsys.SyncDir(dir)
+}
+
+// naming makes an error name the file that was to be written: the temporary one is another each time, so that the same failure would be news each time.
+func naming(path string, err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		e.Path = path
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: e.Op, Path: path, Err: e.Err}
+	}
+	return err
 }
 
 // create makes a new file whose name begins so.

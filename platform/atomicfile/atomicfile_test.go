@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -67,8 +68,11 @@ func TestFailureLeavesOldFile(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(path, "in the way"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := atomicfile.Write(path, []byte("x"), 0o644); err == nil {
-		t.Fatal("replaced a folder by a file")
+	for _, path := range []string{path, filepath.Join(dir, "none", "f")} { // whose folder isn't there
+		first, second := atomicfile.Write(path, []byte("x"), 0o644), atomicfile.Write(path, []byte("x"), 0o644)
+		if first == nil || second == nil || first.Error() != second.Error() || !strings.Contains(first.Error(), path) {
+			t.Errorf("writing %s: %v, and then %v", path, first, second)
+		}
 	}
 	assertOnly(t, path)
 	if err := atomicfile.WriteJSON(filepath.Join(dir, "f"), func() {}, 0o644); err == nil {
