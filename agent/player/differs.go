@@ -12,6 +12,9 @@ import (
 const (
 	lateBy  = 3 * time.Second
 	earlyBy = time.Second
+	// failureCounts is for how long an item counts as one that can't be shown, beyond a round of its playlist. A zone of which nothing works is tried
+	// again every 5 s, and tells of one that doesn't answer within 20.
+	failureCounts = 5 * time.Minute
 )
 
 // Differs says what a page shows in place of what should be on; empty if it shows the right thing, as far as that can be said. A zone of which an item
@@ -30,7 +33,7 @@ func (p *Player) Differs(page Page) string {
 	state := p.current.state
 	shows, fails := false, false
 	for _, z := range p.current.Manifest.Presentations[state.Presentation].Zones {
-		if p.current.fails(state.Presentation, z.ID) {
+		if p.current.fails(state.Presentation, z) {
 			fails = true
 			continue
 		}
@@ -70,10 +73,15 @@ func due(z manifest.Zone, state schedule.State, position, now time.Time, shown P
 	return false
 }
 
-// fails tells whether an item of a zone couldn't be shown.
-func (p *programme) fails(presentation, zone string) bool {
-	for item := range p.failed {
-		if item.presentation == presentation && item.zone == zone {
+// fails tells whether an item of a zone couldn't be shown when it was last tried. Pages try each in every round: of one that wasn't shown since and didn't
+// fail again either, nothing is known.
+func (p *programme) fails(presentation string, z manifest.Zone) bool {
+	counts := failureCounts
+	for _, item := range z.Playlist {
+		counts += time.Duration(item.Seconds * float64(time.Second))
+	}
+	for item, at := range p.failed {
+		if item.presentation == presentation && item.zone == z.ID && time.Since(at) < counts {
 			return true
 		}
 	}

@@ -265,6 +265,10 @@ func (p *Player) noteShown(g *page, m pageMessage) {
 		g.changes++
 	}
 	g.shown[m.Zone] = report{playing, time.Now()}
+	failed, item := p.generation(m.Generation).failed, failedItem{m.Presentation, m.Zone, m.Index}
+	if _, ok := failed[item]; ok {
+		failed[item] = time.Time{}
+	}
 }
 
 // noteKept keeps why a page can't play on when it is loaded again without whoever serves it. No reason means that it can.
@@ -350,9 +354,9 @@ func (p *Player) findFailed(m pageMessage) (playing Playing, ok, first bool) {
 	}
 	told := p.generation(m.Generation).failed
 	item := failedItem{m.Presentation, m.Zone, m.Index}
-	first = !told[item]
-	told[item] = true
-	return playing, true, first
+	_, again := told[item]
+	told[item] = time.Now()
+	return playing, true, !again
 }
 
 // find is the item that a page speaks of. p.mu is held.

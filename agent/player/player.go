@@ -237,7 +237,7 @@ func (p *Player) Show(next Programme) error {
 	if p.current != nil && p.current.Generation != next.Generation {
 		p.previous = p.current
 	}
-	p.current = &programme{Programme: next, timetable: timetable.Within(p.hours), failed: map[failedItem]bool{}}
+	p.current = &programme{Programme: next, timetable: timetable.Within(p.hours), failed: map[failedItem]time.Time{}}
 	p.evaluate()
 	p.mu.Unlock()
 	p.poke()

@@ -14,8 +14,9 @@ type programme struct {
 	Programme
 	timetable *schedule.Schedule
 	state     schedule.State
-	next      *schedule.State     // what pages were told to expect after that; nil if nothing
-	failed    map[failedItem]bool // what the log has been told of
+	next      *schedule.State // what pages were told to expect after that; nil if nothing
+	// failed are the items that the log has been told of, and when each failed last, by the monotonic clock; zero if it has been shown since.
+	failed map[failedItem]time.Time
 }
 
 // grouped tells whether positions count by the clock that screens agree on.
