@@ -72,16 +72,24 @@ const (
 	ExitUsage = 2
 )
 
+// A Code is an exit code with a meaning of its own, of a command that has said all there is to say.
+type Code int
+
+func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
 // Main runs the command that env.Args names, and gives the exit code.
 func Main(ctx context.Context, program Command, env Env) int {
 	err := run(ctx, program.Name, program, env, env.Args)
 	var usage *UsageError
+	var code Code
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return ExitOK
 	case errors.As(err, &usage):
 		fmt.Fprintf(env.Stderr, "%s: %v\nTry `%s --help`.\n", program.Name, err, program.Name)
 		return ExitUsage
+	case errors.As(err, &code):
+		return int(code)
 	default:
 		fmt.Fprintf(env.Stderr, "%s: %v\n", program.Name, err)
 		return ExitError

@@ -30,7 +30,8 @@ func program() cli.Command {
 		return err
 	}
 	fail := cli.Command{Name: "fail", Summary: "fail", Run: func(context.Context, cli.Env, []string) error { return errors.New("it is broken") }}
-	return cli.Command{Name: "prog", Summary: "A program.", Commands: []cli.Command{echo, {Name: "deep", Summary: "more", Commands: []cli.Command{fail}}}}
+	coded := cli.Command{Name: "coded", Summary: "end with a code", Run: func(context.Context, cli.Env, []string) error { return cli.Code(3) }}
+	return cli.Command{Name: "prog", Summary: "A program.", Commands: []cli.Command{echo, {Name: "deep", Summary: "more", Commands: []cli.Command{fail, coded}}}}
 }
 
 func run(args ...string) (stdout, stderr string, code int) {
@@ -56,6 +57,7 @@ func TestMainFindsCommands(t *testing.T) {
 		"unknown flag":      {[]string{"echo", "a", "--quiet"}, 2, "", "-quiet"},
 		"too few":           {[]string{"echo"}, 2, "", "usage: prog echo [--loud] WORD"},
 		"too many":          {[]string{"echo", "a", "b"}, 2, "", "usage: prog echo"},
+		"a code of its own": {[]string{"deep", "coded"}, 3, "", ""},
 		"failure":           {[]string{"deep", "fail"}, 1, "", "prog: it is broken"},
 	} {
 		stdout, stderr, code := run(c.args...)

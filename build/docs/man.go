@@ -24,7 +24,7 @@ func manual(list []page, files [][2]string, made edition) string {
 	for _, f := range files {
 		fmt.Fprintf(&b, ".TP\n.I %s\n%s\n", roff(f[0]), roff(f[1]))
 	}
-	b.WriteString(".SH EXIT STATUS\n0 if it was done, 2 if the command line can't be understood, and 1 if anything else went wrong.\n")
+	b.WriteString(".SH EXIT STATUS\n0 if it was done, 2 if the command line can't be understood, and 1 if anything else went wrong, where nothing else is said above.\n")
 	return b.String()
 }
 

@@ -75,6 +75,7 @@ anew. It asks before it does that, unless --yes is given.`,
 		Name:    "status",
 		Summary: "say whether the service is installed and running",
 		Usage:   "[--json]",
+		Help:    "The exit code is as systemctl's: 0 if it is running, 3 if it is stopped or has failed, 4 if it isn't installed.",
 	}
 )
 
@@ -185,10 +186,25 @@ func serviceStatus(_ context.Context, env cli.Env, args []string) error {
 		return err
 	}
 	if *asJSON {
-		return cli.WriteJSON(env.Stdout, map[string]string{"service": config.Name, "state": string(state)})
+		err = cli.WriteJSON(env.Stdout, map[string]string{"service": config.Name, "state": string(state)})
+	} else {
+		_, err = fmt.Fprintf(env.Stdout, "The service %s is %s.\n", config.Name, state)
 	}
-	_, err = fmt.Fprintf(env.Stdout, "The service %s is %s.\n", config.Name, state)
-	return err
+	if err != nil {
+		return err
+	}
+	return serviceExit(state)
+}
+
+// serviceExit gives scripts the exit code by which systemctl and init scripts say the same (LSB Core, "Init Script Actions").
+func serviceExit(state service.State) error {
+	switch state {
+	case service.Running:
+		return nil
+	case service.NotInstalled:
+		return cli.Code(4)
+	}
+	return cli.Code(3)
 }
 
 func serviceUninstall(_ context.Context, env cli.Env, args []string) error {
