@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"vitrine/agent"
@@ -74,12 +75,23 @@ func macsOf(ctx context.Context, name, state string) ([]net.HardwareAddr, error)
 	return macs, nil
 }
 
+// maxNamed bounds how many names a message lists.
+const maxNamed = 12
+
 // unknownViewer says what can be done about a viewer that nobody has seen.
 func unknownViewer(name string, known agent.Known, err error) error {
 	why := "no viewer of that name answers"
 	if err != nil {
 		why = err.Error()
 	}
-	names := slices.Sorted(maps.Keys(known))
-	return fmt.Errorf("%q is no MAC address, %s, and this machine has never seen it (it knows %v); give its MAC address, or on the server `vitrine-server viewers wake %s`", name, why, names, name)
+	names, more := slices.Sorted(maps.Keys(known)), ""
+	if n := len(names) - maxNamed; n > 0 {
+		names, more = names[:maxNamed], fmt.Sprintf(" and %d more", n)
+	}
+	can := "this machine has seen no viewer yet, so that none can be woken by name"
+	if len(names) > 0 {
+		can = "this machine has never seen it: by name it can wake " + strings.Join(names, ", ") + more
+	}
+	return fmt.Errorf("%q: %s, and %s. Names come from viewers that are awake while the viewer on this machine runs, or `vitrine discover --viewers`. "+
+		"Give its MAC address, such as 02:11:22:33:44:55, or wake it at its server: `vitrine-server viewers wake %s`", name, why, can, name)
 }
