@@ -53,8 +53,8 @@ has to: listen on ports below 1024 and hear raw frames. Say more if it is to do 
                 dims the backlight, and may have the browser run as a user of yours
 
 Without root, restarting the machine, switching it off and setting its time zone are asked of systemd, by a
-rule for polkit, if that is installed. With SysV, OpenRC, launchd and on Windows the viewer is the system's
-own user's, and these options mean nothing.
+rule for polkit, if that is installed. With SysV, OpenRC and on Windows the viewer is the system's own
+user's, and these options mean nothing. The same is written for macOS' launchd, and has never been run there.
 
 Where a package of the system has brought the service along, these options give it a unit that comes before
 the package's; "vitrine service uninstall" removes that one alone.`,
