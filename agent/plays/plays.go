@@ -1,4 +1,4 @@
-// Package plays keeps proof of play on the viewer's disk until a server has it.
+// Package plays keeps proof of play on the viewer's disk until a server has it. What a disk doesn't take goes to the server from memory.
 //
 // It owns the spool: what a power cut can take are the plays of the last 30 seconds, what a long outage can take is what doesn't fit into its bounds,
 // and both are counted. It decides neither what a play is, which the page does, nor when they are sent, which the session does.
@@ -45,7 +45,7 @@ const DefaultLimit = 16 << 20
 type Config struct {
 	// Limit is how many bytes are kept; 0 means DefaultLimit. What is too much goes, oldest first.
 	Limit int64
-	// Written is called when there are plays on disk to be sent. It must not block. nil means nobody.
+	// Written is called when there are plays to be sent: on disk, or in memory because the disk takes nothing. It must not block. nil means nobody.
 	Written func()
 	// Failed is called with what keeps plays from being written, and with nil when they are again. nil means nobody.
 	Failed func(error)
@@ -67,8 +67,11 @@ type Spool struct {
 	// head are the plays of the first segment that haven't been sent, and inFlight how many of them are on their way.
 	head     []protocol.Play
 	inFlight int
-	// pending are the plays that aren't on disk yet.
+	// pending are the plays that aren't on disk yet. While failing, since the disk doesn't take them, they are sent from there when all on disk has been; loose is
+	// then the id of the last that is on its way.
 	pending []protocol.Play
+	failing bool
+	loose   string
 	// unmarked is how many plays of the first segment were sent since that was last noted.
 	unmarked int
 	lost     uint64
@@ -195,21 +198,29 @@ func (s *Spool) Status() (waiting int, lost uint64) {
 	return waiting, s.lost
 }
 
-// Next is the batch that is to be sent next, as a `plays` message; ok is false if none is on disk.
+// Next is the batch that is to be sent next, as a `plays` message; ok is false if there is none. What isn't on disk yet waits until it is, unless the disk
+// takes nothing.
 func (s *Spool) Next() (payload []byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inFlight = min(len(s.head), protocol.MaxPlays)
-	if s.inFlight == 0 {
+	batch := s.head[:min(len(s.head), protocol.MaxPlays)]
+	s.inFlight, s.loose = len(batch), ""
+	if len(batch) == 0 && s.failing && len(s.pending) > 0 {
+		batch = s.pending[:min(len(s.pending), protocol.MaxPlays)]
+		s.loose = batch[len(batch)-1].ID
+	}
+	if len(batch) == 0 {
 		return nil, false
 	}
-	payload, err := json.Marshal(protocol.Plays{Plays: s.head[:s.inFlight]})
+	payload, err := json.Marshal(protocol.Plays{Plays: batch})
 	return payload, err == nil
 }
 
 // Sent says that a server has the batch that Next gave last.
 func (s *Spool) Sent() {
 	s.mu.Lock()
+	s.settle(s.loose)
+	s.loose = ""
 	s.head = s.head[s.inFlight:]
 	s.segments[0].sent += s.inFlight
 	s.unmarked += s.inFlight
@@ -222,6 +233,12 @@ func (s *Spool) Sent() {
 	} else if mark {
 		s.flush()
 	}
+}
+
+// settle takes from what is pending all up to the play with an id. Those that aren't there any more were given up, sent or written meanwhile. s.mu is held.
+func (s *Spool) settle(id string) {
+	last := slices.IndexFunc(s.pending, func(p protocol.Play) bool { return p.ID == id })
+	s.pending = s.pending[last+1:]
 }
 
 // finish removes the first segment if all of it was sent, and reads the next.
@@ -291,18 +308,25 @@ func (s *Spool) flush() {
 		_ = lines.Encode(entry{Play: &pending[i]}) // into memory, of what can be encoded
 	}
 	_ = lines.Encode(mark)
-	err := s.append(current, b.Bytes())
+	wrote, err := s.append(current, b.Bytes())
 	s.config.Failed(err)
 	if err != nil {
 		s.close()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		// What the failed write left in the file nobody knows: the next one takes all of it. A server knows by their ids those that get through twice.
-		s.segments = append(s.segments, segment{number: current.number + 1})
+		s.failing = true
+		if wrote {
+			// What of it is in the file nobody knows: the next one takes all of it. A server knows by their ids those that get through twice.
+			s.segments = append(s.segments, segment{number: current.number + 1})
+		}
+		if len(s.pending) > 0 {
+			s.config.Written()
+		}
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failing = false
 	last := &s.segments[len(s.segments)-1]
 	last.size += int64(b.Len())
 	last.plays += len(pending)
@@ -313,9 +337,7 @@ func (s *Spool) flush() {
 		s.load()
 	}
 	if len(pending) > 0 {
-		// Add may have given up some of them meanwhile.
-		written := slices.IndexFunc(s.pending, func(p protocol.Play) bool { return p.ID == pending[len(pending)-1].ID })
-		s.pending = s.pending[written+1:]
+		s.settle(pending[len(pending)-1].ID)
 	}
 	s.unmarked -= unmarked
 	if last.size >= segmentSize {
@@ -340,22 +362,22 @@ func (s *Spool) limit() {
 	}
 }
 
-// append adds lines to a segment, durably. writing is held.
-func (s *Spool) append(g segment, data []byte) error {
+// append adds lines to a segment, durably; wrote is false if the file is as it was. writing is held.
+func (s *Spool) append(g segment, data []byte) (wrote bool, err error) {
 	if s.file == nil {
 		f, err := os.OpenFile(g.path(s.dir), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
-			return err
+			return false, err
 		}
 		s.file = f
 		if err := (disk.OS{}).SyncDir(s.dir); err != nil {
-			return err
+			return false, err
 		}
 	}
-	if _, err := s.file.Write(data); err != nil {
-		return err
+	if n, err := s.file.Write(data); err != nil {
+		return n > 0, err
 	}
-	return s.file.Sync()
+	return true, s.file.Sync()
 }
 
 // close closes the file that is written; writing is held.
