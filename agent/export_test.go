@@ -13,10 +13,10 @@ import (
 // ContentTransport is what carries the agent's requests for content.
 func (a *Agent) ContentTransport() http.RoundTripper { return a.contentTransport() }
 
-// TakeSettings does with a stick's folder what is done when it is put in, but for what comes later, and serves the page meanwhile. It tells whether the viewer
-// starts anew.
-func (a *Agent) TakeSettings(ctx context.Context, dir string) bool {
-	return a.takeSettingsOf(ctx, dir, removable.Boot)
+// TakeSettings does with the folders of sticks what is done when they are put in, one after the other, but for what comes later, and serves the page meanwhile.
+// It tells whether the viewer starts anew with the last one.
+func (a *Agent) TakeSettings(ctx context.Context, dirs ...string) bool {
+	return a.takeSettingsOf(ctx, removable.Boot, dirs...)
 }
 
 // TakeSettingsOfCard does the same with the boot partition of a card.
@@ -24,16 +24,19 @@ func (a *Agent) TakeSettingsOfCard(ctx context.Context, dir string) bool {
 	return a.takeSettingsOf(ctx, dir, dir)
 }
 
-func (a *Agent) takeSettingsOf(ctx context.Context, dir, boot string) bool {
-	s := stickReader{Agent: a, working: &sync.WaitGroup{}, drives: &removable.Sticks{}, boot: boot}
+func (a *Agent) takeSettingsOf(ctx context.Context, boot string, dirs ...string) (anew bool) {
+	s := stickReader{Agent: a, working: &sync.WaitGroup{}, drives: &removable.Sticks{}, boot: boot, found: map[string]bool{}, isStick: func(string) bool { return true }}
 	defer s.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	return s.settings(ctx, ctx, dir)
+	for _, dir := range dirs {
+		anew = s.settings(ctx, ctx, dir)
+	}
+	return anew
 }
 
 // PullOut does what is done when a stick is pulled out, as far as settings are concerned.
-func (a *Agent) PullOut() { stickReader{Agent: a}.pulledOut() }
+func (a *Agent) PullOut() { stickReader{Agent: a}.pulledOut("") }
 
 // Noticed is the sentence that was last put on the screen.
 func (a *Agent) Noticed() string {

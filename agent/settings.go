@@ -7,8 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"vitrine/agent/config"
 	"vitrine/agent/protocol"
 	"vitrine/agent/provision"
+	"vitrine/content/stick"
 	"vitrine/platform/device"
 )
 
@@ -30,8 +32,10 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 	defer s.takingSettings.Unlock()
 	f, err := provision.Find(dir)
 	if errors.Is(err, provision.ErrNone) {
+		s.noSettings(dir, err)
 		return false
 	}
+	s.found[dir] = true
 	kept := provision.Load(s.config.State)
 	if err == nil && kept != nil && kept.Digest == f.Digest() {
 		s.inEffect(here, dir, f, *kept)
@@ -63,10 +67,32 @@ func (s stickReader) settings(ctx, here context.Context, dir string) (anew bool)
 	return true
 }
 
+// noSettings is for a stick without settings. A viewer that belongs to no site has nothing better to show than why nothing happens; on another one it would
+// cover the programme, also at each start for a stick that stays in.
+func (s stickReader) noSettings(dir string, err error) {
+	if dir == s.boot {
+		return
+	}
+	_, enrolled := s.identity.Enrolment()
+	if _, none := stick.Read(dir); !s.config.Content.NoSticks && !errors.Is(none, stick.ErrNone) {
+		if !enrolled {
+			s.log.Info("The programme of a USB stick waits until this viewer belongs to a site", "folder", dir)
+		}
+		return
+	}
+	s.log.Info("Nothing is taken from a USB stick", "folder", dir, "err", err)
+	// A stick that a Mac has formatted has a second, hidden file system.
+	if !enrolled && len(s.found) == 0 && s.config.Sticks != config.NoSticks && s.isStick(dir) {
+		s.attend()
+		s.notice("Nothing is taken from the USB stick: " + err.Error())
+	}
+}
+
 // pulledOut is for a stick that is gone.
-func (s stickReader) pulledOut() {
+func (s stickReader) pulledOut(dir string) {
 	s.takingSettings.Lock()
 	defer s.takingSettings.Unlock()
+	delete(s.found, dir)
 	if err := provision.PulledOut(s.config.State); err != nil {
 		s.log.Debug("It can't be kept that a USB stick was pulled out", "err", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -253,5 +254,64 @@ func TestSettingsOnTheCard(t *testing.T) {
 		if got := said("nmae = \"Lobby\"\n"); got == "" {
 			t.Error("a viewer without a site doesn't say that it takes nothing")
 		}
+	}
+}
+
+// A stick on which nothing is found gets a word on the screen, where that covers no programme, nor what is said of another one.
+func TestNoSettingsOnAStick(t *testing.T) {
+	state := t.TempDir()
+	var before []string
+	said := func(t *testing.T, card bool, files ...string) string {
+		t.Helper()
+		a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0", StartAnew: func() {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		dir := t.TempDir()
+		for _, name := range files {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var anew bool
+		if card {
+			anew = a.TakeSettingsOfCard(t.Context(), dir)
+		} else {
+			anew = a.TakeSettings(t.Context(), append(slices.Clone(before), dir)...)
+		}
+		if anew {
+			t.Error("the viewer starts anew")
+		}
+		if _, err := os.Stat(filepath.Join(dir, provision.ReportName)); err == nil {
+			t.Error("there is a report on somebody's stick")
+		}
+		return a.Noticed()
+	}
+	const want = `Nothing is taken from the USB stick: there is no vitrine.toml at the root of this stick; there is "vitrine (1).toml": rename it to vitrine.toml`
+	if got := said(t, false, "vitrine (1).toml"); got != want {
+		t.Errorf("the screen says %q", got)
+	}
+	if got := said(t, false); !strings.HasSuffix(got, "at the root of this stick") {
+		t.Errorf("the screen says %q of an empty one", got)
+	}
+	if got := said(t, false, "vitrine/programme.json"); got != "" {
+		t.Errorf("the screen says %q of one with a programme", got)
+	}
+	if got := said(t, true); got != "" {
+		t.Errorf("the screen says %q of the card", got)
+	}
+	before = []string{t.TempDir()}
+	if err := os.WriteFile(filepath.Join(before[0], "vitrine.toml"), []byte("nmae = \"Lobby\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := said(t, false); !strings.Contains(got, "there is no setting called") {
+		t.Errorf("over what is said of another stick is said %q", got)
+	}
+	before = nil
+	belong(t, state)
+	if got := said(t, false, "vitrine (1).toml"); got != "" {
+		t.Errorf("over the programme is said %q", got)
 	}
 }

@@ -29,6 +29,10 @@ type stickReader struct {
 	began   time.Time
 	// boot is where the boot partition of the card is mounted that the machine has started from.
 	boot string
+	// found are the sticks that are in with settings on them, right or wrong; guarded by takingSettings.
+	found map[string]bool
+	// isStick tells whether what is mounted at a folder is on a stick, and not on a disk of the machine's.
+	isStick func(dir string) bool
 }
 
 // sticksFolder has the mounts of sticks that the system doesn't mount.
@@ -46,6 +50,7 @@ func (s stickReader) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.found, s.isStick = map[string]bool{}, removable.IsStick
 	s.boot, s.drives = removable.Boot, &removable.Sticks{Folders: removable.Folders, Private: private, Problem: s.cannotMount}
 	s.working = &sync.WaitGroup{}
 	defer s.working.Wait()
@@ -57,7 +62,7 @@ func (s stickReader) Run(ctx context.Context) error {
 			stop[c.Dir]()
 			s.sticks.Remove(c.Dir)
 			s.fault(faultStick, nil)
-			s.working.Go(s.pulledOut)
+			s.working.Go(func() { s.pulledOut(c.Dir) })
 			return
 		}
 		var here context.Context

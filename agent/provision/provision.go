@@ -21,7 +21,7 @@ import (
 )
 
 // ErrNone says that there are no settings on a stick, or only the room for some that an image has on its boot partition.
-var ErrNone = errors.New("there is no " + config.FileName + " on this stick")
+var ErrNone = errors.New("there is no " + config.FileName + " at the root of this stick")
 
 // errNothing says that a file would only take earlier settings away: an empty one is what a computer leaves if it couldn't finish.
 var errNothing = errors.New("there are no settings in it; copy it to the stick again, and have the computer eject the stick before you pull it out")
@@ -37,7 +37,8 @@ type File struct {
 	Signature *Signature
 }
 
-// Find reads the settings at the root of a stick. The error is ErrNone if there are none, and says in which line they are wrong.
+// Find reads the settings at the root of a stick. The error is ErrNone if there are none, with what may have been meant, and says in which line they are
+// wrong.
 func Find(dir string) (*File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -54,7 +55,7 @@ func Find(dir string) (*File, error) {
 		return nil, fmt.Errorf("%s can't be read: %w", name, err)
 	}
 	if flash.IsPlaceholder(data) {
-		return nil, ErrNone
+		return nil, fmt.Errorf("%w but an image's, which has no settings yet", ErrNone)
 	}
 	f, err := Parse(data, open)
 	if err != nil {
@@ -73,16 +74,19 @@ func nameOf(root *os.Root) (string, error) {
 		return "", err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(maxNames)
+	entries, err := dir.ReadDir(maxNames)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("the stick can't be read: %w", err)
 	}
 	for _, want := range []string{config.FileName, config.FileName + ".txt"} {
-		for _, name := range names {
-			if strings.EqualFold(name, want) {
-				return name, nil
+		for _, e := range entries {
+			if strings.EqualFold(e.Name(), want) {
+				return e.Name(), nil
 			}
 		}
+	}
+	if near := nearMiss(root, entries); near != "" {
+		return "", fmt.Errorf("%w; %s", ErrNone, near)
 	}
 	return "", ErrNone
 }

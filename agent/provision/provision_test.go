@@ -26,7 +26,8 @@ func stick(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,20 +63,30 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
 	}
+	for name, files := range map[string]map[string]string{
+		"others'":     {"readme.txt": "", "Cargo.toml": "", ".vitrine.toml": "", "a/b/vitrine.toml": "", provision.ReportName: ""},
+		"thrown away": {"$RECYCLE.BIN/vitrine.toml": "", ".Trashes/vitrine.toml": ""},
+	} {
+		if _, err := provision.Find(stick(t, files)); err != provision.ErrNone {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  string
 	}{
-		"none":          {map[string]string{"readme.txt": ""}, provision.ErrNone.Error()},
-		"wrong line":    {map[string]string{"VITRINE.TOML": "\r\nname = 7\r\n"}, "VITRINE.TOML, line 2, column 8"},
-		"too long":      {map[string]string{"vitrine.toml": strings.Repeat("#", config.MaxSize+1)}, "vitrine.toml can't be read: it is longer than the 64 kB"},
-		"pulled out":    {map[string]string{"vitrine.toml": ""}, "vitrine.toml, there are no settings in it; copy it to the stick again"},
-		"comments":      {map[string]string{"vitrine.toml": "\ufeff# name = \"a\"\r\n"}, "there are no settings in it"},
-		"tables alone":  {map[string]string{"vitrine.toml": "[network]\nwifi = {}\n"}, "there are no settings in it"},
-		"no such file":  {map[string]string{"vitrine.toml": "network.ca_files = [\"ca.pem\"]\n"}, "network.ca_files: ca.pem: no such file or directory"},
-		"no CA":         {map[string]string{"vitrine.toml": "network.ca_files = [\"ca.pem\"]\n", "ca.pem": "x"}, "network.ca_files: ca.pem: there is no certificate in PEM form"},
-		"out of stick":  {map[string]string{"vitrine.toml": "network.ca_files = [\"../ca.pem\"]\n"}, "network.ca_files: ../ca.pem: path escapes"},
-		"bad signature": {map[string]string{"vitrine.toml": "name = \"a\"\n# vitrine-signature: x..y\n"}, "its last line: signature:"},
+		"downloaded twice": {map[string]string{"vitrine (1).toml": "name = \"a\"\n", "vitrine-report.txt": ""}, `this stick; there is "vitrine (1).toml": rename it to vitrine.toml`},
+		"a Mac's":          {map[string]string{"vitrine.toml.rtf": "{", "._vitrine.toml": ""}, `there is "vitrine.toml.rtf": save it as plain text, as vitrine.toml`},
+		"in a folder":      {map[string]string{".Trashes/vitrine.toml": "", "$RECYCLE.BIN/vitrine.toml": "", "Lobby/VITRINE.TOML": ""}, `there is "Lobby/VITRINE.TOML": move it to the root of the stick, as vitrine.toml`},
+		"wrong line":       {map[string]string{"VITRINE.TOML": "\r\nname = 7\r\n"}, "VITRINE.TOML, line 2, column 8"},
+		"too long":         {map[string]string{"vitrine.toml": strings.Repeat("#", config.MaxSize+1)}, "vitrine.toml can't be read: it is longer than the 64 kB"},
+		"pulled out":       {map[string]string{"vitrine.toml": ""}, "vitrine.toml, there are no settings in it; copy it to the stick again"},
+		"comments":         {map[string]string{"vitrine.toml": "\ufeff# name = \"a\"\r\n"}, "there are no settings in it"},
+		"tables alone":     {map[string]string{"vitrine.toml": "[network]\nwifi = {}\n"}, "there are no settings in it"},
+		"no such file":     {map[string]string{"vitrine.toml": "network.ca_files = [\"ca.pem\"]\n"}, "network.ca_files: ca.pem: no such file or directory"},
+		"no CA":            {map[string]string{"vitrine.toml": "network.ca_files = [\"ca.pem\"]\n", "ca.pem": "x"}, "network.ca_files: ca.pem: there is no certificate in PEM form"},
+		"out of stick":     {map[string]string{"vitrine.toml": "network.ca_files = [\"../ca.pem\"]\n"}, "network.ca_files: ../ca.pem: path escapes"},
+		"bad signature":    {map[string]string{"vitrine.toml": "name = \"a\"\n# vitrine-signature: x..y\n"}, "its last line: signature:"},
 	} {
 		if _, err := provision.Find(stick(t, c.files)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)

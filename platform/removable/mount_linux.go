@@ -180,6 +180,16 @@ func isStick(path string) bool {
 	return strings.Contains(path, "/usb") || strings.TrimSpace(string(flag)) == "1"
 }
 
+// onStick tells whether what is mounted at a folder is on a stick.
+func onStick(dir string) bool {
+	var s unix.Stat_t
+	if unix.Stat(dir, &s) != nil {
+		return false
+	}
+	path, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(s.Dev), unix.Minor(s.Dev)))
+	return err == nil && isStick(path)
+}
+
 // inUse tells whether the system has mounted a device where sticks aren't, or made something else of it.
 func (m *mounter) inUse(name string, mounts []mountLine) bool {
 	if holders, err := os.ReadDir(filepath.Join(m.sys, name, "holders")); err == nil && len(holders) > 0 {

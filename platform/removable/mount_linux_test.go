@@ -312,6 +312,15 @@ func TestMounterEnds(t *testing.T) {
 	}
 }
 
+// What is on no device, or isn't there, is on no stick.
+func TestIsStickOfFolders(t *testing.T) {
+	for _, dir := range []string{"/proc", filepath.Join(t.TempDir(), "gone")} {
+		if IsStick(dir) {
+			t.Errorf("%s is on a stick", dir)
+		}
+	}
+}
+
 // Devices of this very machine: what it runs from is no stick.
 func TestIsStick(t *testing.T) {
 	usb := filepath.Join(t.TempDir(), "usb1", "block", "sdb")

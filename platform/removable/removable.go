@@ -76,6 +76,9 @@ func (s *Sticks) Write(dir string, f func() error) error {
 	return errors.Join(f(), remount(dir, false))
 }
 
+// IsStick tells whether what is mounted at a folder is on a stick, as far as the system tells; it may be a disk of the machine's, or of another one.
+func IsStick(dir string) bool { return onStick(dir) }
+
 // follow compares what is mounted now with what was.
 func follow(ctx context.Context, folders []string, changed func(Change)) error {
 	known := map[string]bool{}
