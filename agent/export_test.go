@@ -35,6 +35,11 @@ func (a *Agent) takeSettingsOf(ctx context.Context, boot string, dirs ...string)
 	return anew
 }
 
+// CannotMount does what is done about a stick that can't be mounted, so long after the start.
+func (a *Agent) CannotMount(after time.Duration, err error) {
+	stickReader{Agent: a, began: time.Now().Add(-after)}.cannotMount(err)
+}
+
 // PullOut does what is done when a stick is pulled out, as far as settings are concerned.
 func (a *Agent) PullOut() { stickReader{Agent: a}.pulledOut("") }
 

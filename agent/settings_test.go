@@ -315,3 +315,30 @@ func TestNoSettingsOnAStick(t *testing.T) {
 		t.Errorf("over the programme is said %q", got)
 	}
 }
+
+// A stick that can't be used is spoken of on the screen, but not over a programme at each start if it stays in.
+func TestStickThatCantBeMounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		enrolled bool
+		after    time.Duration
+		want     string
+	}{
+		"at the start, no site": {false, 0, "The USB stick can't be used: it has no file system"},
+		"at the start":          {true, 0, ""},
+		"later":                 {true, time.Minute, "The USB stick can't be used: it has no file system"},
+	} {
+		state := t.TempDir()
+		if c.enrolled {
+			belong(t, state)
+		}
+		a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(a.Close)
+		a.CannotMount(c.after, errors.New("it has no file system"))
+		if got := a.Noticed(); got != c.want {
+			t.Errorf("%s: the screen says %q, want %q", name, got, c.want)
+		}
+	}
+}

@@ -103,10 +103,13 @@ func (s stickReader) programme(ctx context.Context, dir string) {
 	}
 }
 
-// cannotMount tells whoever has put a stick in why nothing will happen.
+// cannotMount tells whoever has put a stick in why nothing will happen. Of one that stays in only the log says so at each start: the screen has a programme.
 func (s stickReader) cannotMount(err error) {
-	s.attend()
 	s.log.Warn("A USB stick can't be used", "err", err)
+	if _, enrolled := s.identity.Enrolment(); enrolled && time.Since(s.began) < wasThere {
+		return
+	}
+	s.attend()
 	s.notice("The USB stick can't be used: " + err.Error())
 }
 

@@ -12,6 +12,8 @@ func identify(head []byte) string {
 	}
 	name := string(head[3:11])
 	switch {
+	case name == "-FVE-FS-": // BitLocker; it may look like FAT further on
+		return ""
 	case name == "EXFAT   ": // exFAT specification, section 3.1.2
 		return "exfat"
 	case name == "NTFS    ":
@@ -22,4 +24,9 @@ func identify(head []byte) string {
 		return "vfat"
 	}
 	return ""
+}
+
+// isEFI tells whether a FAT32 file system has the name of one for boot loaders.
+func isEFI(head []byte) bool {
+	return string(head[82:85]) == "FAT" && string(head[71:82]) == "EFI        "
 }

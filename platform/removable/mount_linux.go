@@ -30,7 +30,7 @@ const mountFlags = unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOE
 func (s *Sticks) mount(ctx context.Context) {
 	m := mounter{
 		sys: "/sys/class/block", dev: "/dev", private: filepath.Clean(s.Private), isStick: isStick, listen: listen, problem: s.Problem,
-		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{},
+		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{}, foreign: map[string]bool{},
 	}
 	if s.isStick != nil {
 		m.isStick = s.isStick
@@ -47,10 +47,20 @@ type mounter struct {
 	// listen calls hint whenever something may have changed, until ctx ends or it can't any more.
 	listen  func(ctx context.Context, hint func()) error
 	problem func(error)
-	// known has when each stick was first seen, mine where it is mounted by us, and said what is wrong with it.
-	known map[string]time.Time
-	mine  map[string]string
-	said  map[string]string
+	// known has when each stick was first seen, mine where it is mounted by us, said what is wrong with it, and foreign those that begin like no file system
+	// of ours.
+	known   map[string]time.Time
+	mine    map[string]string
+	said    map[string]string
+	foreign map[string]bool
+}
+
+// A device has something to mount: it is a partition, or a disk without any.
+type device struct {
+	name string
+	// disk tells those of one disk from others, and parts is how many that has.
+	disk  string
+	parts int
 }
 
 func (m *mounter) run(ctx context.Context) {
@@ -90,32 +100,47 @@ func (m *mounter) look(now time.Time) time.Duration {
 	}
 	mounts := mountLines(string(table))
 	present := m.sticks(mounts)
+	isIn := func(name string) bool {
+		return slices.ContainsFunc(present, func(d device) bool { return d.name == name })
+	}
 	for name, dir := range m.mine {
-		if !slices.Contains(present, name) {
+		if !isIn(name) {
 			m.remove(dir)
 			delete(m.mine, name)
 		}
 	}
 	for name := range m.known {
-		if !slices.Contains(present, name) {
+		if !isIn(name) {
 			delete(m.known, name)
 			delete(m.said, name)
+			delete(m.foreign, name)
 		}
 	}
 	next := safety
-	for _, name := range present {
-		first, known := m.known[name]
+	waiting, usable := map[string]bool{}, map[string]bool{} // by disk
+	for _, d := range present {
+		first, known := m.known[d.name]
 		if !known {
 			first = now
-			m.known[name] = now
+			m.known[d.name] = now
 		}
 		switch wait := grace - now.Sub(first); {
-		case m.mine[name] != "" || first.IsZero() || m.mounted(name, mounts) != "":
+		case m.mine[d.name] != "" || m.mounted(d.name, mounts) != "":
+			usable[d.disk] = true
+		case first.IsZero():
 		case wait > 0:
-			next = min(next, wait)
+			next, waiting[d.disk] = min(next, wait), true
 		default:
-			m.known[name] = time.Time{} // one try for each time that it is put in
-			m.take(name)
+			m.known[d.name] = time.Time{} // one try for each time that it is put in
+			m.take(d)
+		}
+		if !m.foreign[d.name] && (m.mine[d.name] != "" || m.said[d.name] != "") {
+			usable[d.disk] = true // or it has been said already why not
+		}
+	}
+	for _, d := range present {
+		if m.foreign[d.name] && !waiting[d.disk] && !usable[d.disk] {
+			m.say(d.name, errForeign)
 		}
 	}
 	return next
@@ -123,7 +148,7 @@ func (m *mounter) look(now time.Time) time.Duration {
 
 // sticks are the names of devices with something to mount: partitions, and disks without any. A disk of which the system uses a part is none: it may have
 // started from it.
-func (m *mounter) sticks(mounts []mountLine) []string {
+func (m *mounter) sticks(mounts []mountLine) []device {
 	entries, err := os.ReadDir(m.sys)
 	if err != nil {
 		return nil
@@ -144,7 +169,7 @@ func (m *mounter) sticks(mounts []mountLine) []string {
 			parts[disk] = append(parts[disk], path)
 		}
 	}
-	var list []string
+	var list []device
 	for disk, partitions := range parts {
 		if len(partitions) == 0 {
 			partitions = []string{disk}
@@ -154,11 +179,11 @@ func (m *mounter) sticks(mounts []mountLine) []string {
 		}
 		for _, path := range partitions {
 			if size, _ := os.ReadFile(filepath.Join(path, "size")); strings.TrimSpace(string(size)) != "0" {
-				list = append(list, filepath.Base(path))
+				list = append(list, device{filepath.Base(path), disk, len(partitions)})
 			}
 		}
 	}
-	slices.Sort(list)
+	slices.SortFunc(list, func(a, b device) int { return strings.Compare(a.name, b.name) })
 	return list
 }
 
@@ -214,12 +239,17 @@ func (m *mounter) mounted(name string, mounts []mountLine) string {
 }
 
 // take mounts a device, if it has a file system.
-func (m *mounter) take(name string) {
-	kind, err := m.kind(name)
-	if err != nil {
+func (m *mounter) take(d device) {
+	name := d.name
+	kind, err := m.kind(d)
+	switch {
+	case errors.Is(err, errForeign):
+		m.foreign[name] = true
+		return
+	case err != nil:
 		m.say(name, err)
-	}
-	if err != nil || kind == "" {
+		return
+	case kind == "":
 		return
 	}
 	dir := filepath.Join(m.private, name)
@@ -251,8 +281,12 @@ var (
 	kinds   = map[string]string{"vfat": "FAT", "exfat": "exFAT", "ext4": "ext4", "ntfs3": "NTFS"}
 )
 
-// kind reads what file system a device has.
-func (m *mounter) kind(name string) (string, error) {
+// errForeign is a complaint only where nothing on the disk is of use: partitions of a swap space or a boot loader rightly have none.
+var errForeign = errors.New("it has no file system that this player can read; format it as FAT32, or take another one")
+
+// kind reads what file system a device has; empty if there is nothing to read, or nothing of people's.
+func (m *mounter) kind(d device) (string, error) {
+	name := d.name
 	f, err := os.Open(filepath.Join(m.dev, name))
 	missing := errors.Is(err, os.ErrNotExist)
 	switch {
@@ -268,7 +302,14 @@ func (m *mounter) kind(name string) (string, error) {
 	if _, err := io.ReadFull(f, head); err != nil {
 		return "", nil // it was pulled out, or is too small for anything
 	}
-	return identify(head), nil
+	kind := identify(head)
+	switch {
+	case kind == "":
+		return "", errForeign
+	case d.parts > 1 && isEFI(head): // a Mac makes one on each stick, which it hides
+		return "", nil
+	}
+	return kind, nil
 }
 
 // say tells what is wrong with a stick, once for all that are in with the same problem.

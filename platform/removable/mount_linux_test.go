@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -224,12 +225,12 @@ func TestWhatCantBeMounted(t *testing.T) {
 	fat := make([]byte, 1<<20)
 	copy(fat[82:], "FAT32   ")
 	fat[510], fat[511] = 0x55, 0xaa
-	names := []string{plug(t, fat), plug(t, fat), plug(t, make([]byte, 1<<20))}
+	names := []string{plug(t, fat), plug(t, fat)}
 	said := make(chan error, 10)
 	m := mounter{
 		sys: "/sys/class/block", dev: "/dev", private: private, problem: func(err error) { said <- err },
 		isStick: func(path string) bool { return slices.Contains(names, filepath.Base(path)) },
-		known:   map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{},
+		known:   map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{}, foreign: map[string]bool{},
 	}
 	m.removeLeftovers()
 	if entries, err := os.ReadDir(private); err != nil || len(entries) > 0 {
@@ -251,6 +252,82 @@ func TestWhatCantBeMounted(t *testing.T) {
 	}
 }
 
+// disk makes a stick of files in place of devices: the disk alone, or its partitions.
+func disk(t *testing.T, m *mounter, name string, partitions ...[]byte) {
+	t.Helper()
+	for i, head := range partitions {
+		part, dir := name, filepath.Join(m.sys, name)
+		if len(partitions) > 1 {
+			part = fmt.Sprintf("%s%d", name, i+1)
+			dir = filepath.Join(dir, part)
+		}
+		err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "size"), []byte("2048\n"), 0o644), os.WriteFile(filepath.Join(m.dev, part), head, 0o600))
+		if len(partitions) > 1 {
+			err = errors.Join(err, os.WriteFile(filepath.Join(dir, "partition"), nil, 0o644), os.Symlink(dir, filepath.Join(m.sys, part)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A stick on which nothing can be read says so; a partition that rightly has no file system doesn't, as long as there is another one.
+func TestForeignFileSystems(t *testing.T) {
+	with := func(at int, text string) []byte {
+		head := make([]byte, headSize)
+		copy(head[at:], text)
+		return head
+	}
+	fat := with(71, "NO NAME    FAT32   ")
+	efi := with(71, "EFI        FAT32   ")
+	locked := with(3, "-FVE-FS-")
+	copy(locked[82:], "FAT32   ")
+	for _, head := range [][]byte{fat, efi, locked} {
+		head[510], head[511] = 0x55, 0xaa
+	}
+	empty, hfs, small := make([]byte, headSize), with(1024, "H+"), make([]byte, 512)
+	for name, c := range map[string]struct {
+		partitions [][]byte
+		want       error
+	}{
+		"unformatted":           {[][]byte{empty}, errForeign},
+		"BitLocker":             {[][]byte{locked}, errForeign},
+		"a Mac's":               {[][]byte{efi, hfs}, errForeign},
+		"two of another":        {[][]byte{hfs, empty}, errForeign},
+		"in an extended one":    {[][]byte{small, hfs}, errForeign},
+		"beside a good one":     {[][]byte{empty, fat}, errNoMount},
+		"nothing to read":       {[][]byte{small}, nil},
+		"the boot loader's FAT": {[][]byte{efi, small}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said []error
+			m := &mounter{
+				sys: t.TempDir(), dev: t.TempDir(), private: t.TempDir(), isStick: func(string) bool { return true }, problem: func(err error) { said = append(said, err) },
+				known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{}, foreign: map[string]bool{},
+			}
+			disk(t, m, "sdx", c.partitions...)
+			now := time.Now()
+			for range 3 {
+				m.look(now)
+				if len(said) > 0 && m.known["sdx"] == now {
+					t.Error("the system gets no time")
+				}
+				now = now.Add(grace)
+			}
+			switch {
+			case c.want == nil && len(said) == 0:
+			case c.want == errNoMount && len(said) == 1 && !errors.Is(said[0], errForeign):
+			case c.want != nil && len(said) == 1 && errors.Is(said[0], c.want):
+			default:
+				t.Errorf("it is said %q", said)
+			}
+		})
+	}
+}
+
+// errNoMount stands for whatever the kernel says to a file in place of a device.
+var errNoMount = errors.New("can't be mounted")
+
 // Who may open no devices says so, and again to whoever puts the stick in again.
 func TestNoRightToDevices(t *testing.T) {
 	sys := t.TempDir()
@@ -258,7 +335,7 @@ func TestNoRightToDevices(t *testing.T) {
 	var said []error
 	m := mounter{
 		sys: sys, dev: t.TempDir(), private: t.TempDir(), isStick: func(string) bool { return true }, problem: func(err error) { said = append(said, err) },
-		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{},
+		known: map[string]time.Time{}, mine: map[string]string{}, said: map[string]string{}, foreign: map[string]bool{},
 	}
 	now := time.Now()
 	for i := range 2 {
