@@ -25,8 +25,3 @@ func identify(head []byte) string {
 	}
 	return ""
 }
-
-// isEFI tells whether a FAT32 file system has the name of one for boot loaders.
-func isEFI(head []byte) bool {
-	return string(head[82:85]) == "FAT" && string(head[71:82]) == "EFI        "
-}

@@ -312,6 +312,11 @@ func (m *mounter) kind(d device) (string, error) {
 	return kind, nil
 }
 
+// isEFI tells whether a FAT32 file system has the name of one for boot loaders.
+func isEFI(head []byte) bool {
+	return string(head[82:85]) == "FAT" && string(head[71:82]) == "EFI        "
+}
+
 // say tells what is wrong with a stick, once for all that are in with the same problem.
 func (m *mounter) say(name string, err error) {
 	told := slices.Contains(slices.Collect(maps.Values(m.said)), err.Error())

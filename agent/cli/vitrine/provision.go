@@ -2,6 +2,8 @@ package vitrine
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +24,7 @@ func provisionTree() cli.Command {
 		Commands: []cli.Command{
 			provisionNewCommand.With(provisionNew),
 			provisionCheckCommand.With(provisionCheck),
+			provisionSignCommand.With(provisionSign),
 		},
 	}
 }
@@ -32,6 +35,20 @@ var provisionCheckCommand = cli.Command{
 	Usage:   "[--json] FILE",
 	Help: `FILE may be a stick's folder. Nothing is changed. Whether a signature is good only a viewer of its site knows;
 ` + "`vitrine-server provision sign`" + ` signs, on the server's machine.`,
+}
+
+var provisionSignCommand = cli.Command{
+	Name:    "sign",
+	Summary: "is the server's: `vitrine-server provision sign FILE`, on its machine, where the site's key is",
+}
+
+// provisionSign sends whoever looks for it here to where it is.
+func provisionSign(_ context.Context, env cli.Env, args []string) error {
+	flags := cli.Flags(env, "vitrine provision sign", provisionSignCommand)
+	if _, err := flags.Parse(args, 0, 1); errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return cli.Usagef("a viewer signs nothing: `vitrine-server provision sign FILE` does, on the server's machine, where the site's key is")
 }
 
 func provisionCheck(_ context.Context, env cli.Env, args []string) error {
@@ -59,9 +76,15 @@ func provisionCheck(_ context.Context, env cli.Env, args []string) error {
 		if s := f.Signature; s != nil {
 			said.Signature = &signature{s.Site, s.Serial, s.Expires.UTC()}
 		}
-		return cli.WriteJSON(env.Stdout, said)
+		err = cli.WriteJSON(env.Stdout, said)
+	} else {
+		err = writeSettings(env.Stdout, f)
 	}
-	return writeSettings(env.Stdout, f)
+	if s := f.Signature; err == nil && s != nil && time.Now().After(s.Expires) {
+		err = fmt.Errorf("%s: its signature was good until %s, so that no viewer of the site takes it any more; sign it again: `vitrine-server provision sign FILE`",
+			rest[0], s.Expires.Local().Format(time.DateTime))
+	}
+	return err
 }
 
 // readStickFile reads settings from a file, or from the root of a stick.
@@ -95,11 +118,11 @@ func readStickFile(path string) (*provision.File, error) {
 func writeSettings(w io.Writer, f *provision.File) error {
 	c := f.Config
 	names := f.Names()
-	others := map[string]string{"Hours": "operating_hours", "NTP": "clock.servers", "Proxy": "network.proxy"}
+	others := map[string]string{"Hours": "operating_hours", "Rotation": "screen.rotation", "NTP": "clock.servers", "Proxy": "network.proxy"}
 	line := func(name, format string, a ...any) {
 		fmt.Fprintf(w, "%-10s %s\n", name, fmt.Sprintf(format, a...))
 		names = slices.DeleteFunc(names, func(n string) bool {
-			return n == strings.ToLower(name) || name == "Network" && strings.HasPrefix(n, "network.") && isLink(n) || others[name] == n
+			return n == strings.ToLower(name) || name == "CA" && strings.HasPrefix(n, "network.ca") || name == "Network" && strings.HasPrefix(n, "network.") && isLink(n) || others[name] == n
 		})
 	}
 	if c.Name != "" {
@@ -130,6 +153,15 @@ func writeSettings(w io.Writer, f *provision.File) error {
 	if len(c.Clock.Servers) > 0 {
 		line("NTP", "%s", strings.Join(c.Clock.Servers, ", "))
 	}
+	if slices.Contains(names, "screen.rotation") {
+		line("Rotation", "the picture is turned by %d degrees, clockwise", c.Screen.Rotation)
+	}
+	if from := slices.Clone(c.Network.CAFiles); len(from) > 0 || c.Network.CA != "" {
+		if c.Network.CA != "" {
+			from = append([]string{"this file"}, from...)
+		}
+		line("CA", "%s: believed beside the system's, of a proxy and of what it passes on", strings.Join(from, ", "))
+	}
 	if c.Network.Proxy.Reveal() != "" {
 		line("Proxy", "one is used for servers on other networks")
 	}
@@ -143,7 +175,11 @@ func writeSettings(w io.Writer, f *provision.File) error {
 		line("Also", "%s", strings.Join(names, ", "))
 	}
 	if s := f.Signature; s != nil {
-		line("Signed", "by the site %s, number %d, good until %s", s.Site, s.Serial, s.Expires.Local().Format(time.DateTime))
+		over := ""
+		if time.Now().After(s.Expires) {
+			over = ", which is over"
+		}
+		line("Signed", "by the site %s, number %d, good until %s%s", s.Site, s.Serial, s.Expires.Local().Format(time.DateTime), over)
 		return nil
 	}
 	_, err := fmt.Fprintln(w, "It isn't signed: a viewer that belongs to a site doesn't take it.")

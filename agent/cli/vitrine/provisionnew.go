@@ -20,8 +20,8 @@ var provisionNewCommand = cli.Command{
 	Name:    "new",
 	Summary: "write a vitrine.toml for a USB stick",
 	Usage:   "[--out FILE|FOLDER|-] [OPTIONS]",
-	Help: `Without other options it asks. The file may be changed with any editor; all that may stand in it is in
-agent/config/vitrine.toml. ` + "`vitrine provision check`" + ` says what it would do.`,
+	Help: `Without other options it asks. The file may be changed with any editor; ` + "`man vitrine.toml`" + ` has all that
+may stand in it (agent/config/vitrine.toml in the source). ` + "`vitrine provision check`" + ` says what it would do.`,
 }
 
 // A question is one setting of a new file: its option, what is asked, and what of the answers makes it worth asking; nil is always.
@@ -45,12 +45,14 @@ var questions = []question{
 	{"timezone", "", "timezone", false, "Time zone, such as Europe/Amsterdam (default: the machine's)", "time `zone`", nil},
 	{"hours", "", "operating_hours", true, "Operating hours, such as MO-FR 07:00-22:00, SA 09:00-18:00 (default: as its programme says)", "`hours` in which it is on, such as 07:00-22:00 or \"MO-FR 07:00-22:00\"; may be repeated", nil},
 	{"log", "", "log", false, "", "`level` of the log: debug, info, warn or error", never},
+	{"rotation", "screen", "rotation", false, "Screen that hangs turned: 90, 180 or 270 degrees clockwise (default: as it is)", "by how many `degrees` the picture is turned, clockwise: 90, 180 or 270", nil},
 	{"ntp", "clock", "servers", true, "NTP servers, with commas (default: the server's time)", "`address` of an NTP server; may be repeated", nil},
 	{"address", "network", "address", false, "Network: dhcp, or an address such as 10.0.0.20/24 (default: as it is)", "\"dhcp\", or an `address` such as 10.0.0.20/24", nil},
 	{"gateway", "network", "gateway", false, "Gateway, such as 10.0.0.1", "`address` of the gateway", static},
 	{"dns", "network", "dns", true, "Servers that know names (DNS), with commas", "`address` of a DNS server; may be repeated", static},
 	{"interface", "network", "interface", false, "", "network `interface`", never},
 	{"proxy", "network", "proxy", false, "Proxy, such as http://10.0.0.1:3128 (default: none)", "`URL` of a proxy", nil},
+	{"ca-file", "network", "ca_files", true, "", "`file` beside this one on the stick with the CA of a proxy, in PEM form; may be repeated", never},
 	{"ssid", "network.wifi", "ssid", false, "Name of the wireless network (default: a cable)", "`name` of the wireless network", nil},
 	{"wifi-key", "network.wifi", "key", false, "Its password", "`password` of the wireless network", radio},
 	{"country", "network.wifi", "country", false, "Country in two letters, such as NL", "`country` in two letters, for the radio", radio},
@@ -95,7 +97,10 @@ func provisionNew(_ context.Context, env cli.Env, args []string) error {
 	}
 	text := fileOf(answers)
 	if _, err := config.ParseStick([]byte(text)); err != nil {
-		return fmt.Errorf("these settings make no file: %w", err)
+		return fmt.Errorf("these settings make no file: %s", withoutPlace(err))
+	}
+	if text == "" {
+		return errors.New("there is no setting; nothing is written")
 	}
 	if path == "-" {
 		_, err := io.WriteString(env.Stdout, text)
@@ -126,11 +131,19 @@ func askAll(env cli.Env, answers map[string]string) error {
 			if err == nil {
 				break
 			}
-			_, reason, _ := strings.Cut(err.Error(), ": ") // the line is one of a file that isn't there
-			fmt.Fprintln(env.Stderr, reason)
+			fmt.Fprintln(env.Stderr, withoutPlace(err))
 		}
 	}
 	return nil
+}
+
+// withoutPlace leaves the line out, which is one of a file that isn't there.
+func withoutPlace(err error) string {
+	text := err.Error()
+	if place, reason, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(place, "line ") {
+		return reason
+	}
+	return text
 }
 
 // fileOf is a vitrine.toml with these answers.
@@ -147,7 +160,12 @@ func fileOf(answers map[string]string) string {
 			fmt.Fprintf(&b, "\n[%s]\n", table)
 		}
 		value := quoteTOML(answer)
-		if q.list {
+		switch {
+		case q.key == "rotation":
+			value = answer
+		case q.key == "country":
+			value = strings.ToUpper(value)
+		case q.list:
 			var items []string
 			for _, item := range q.split(answer) {
 				items = append(items, quoteTOML(strings.TrimSpace(item)))
