@@ -16,16 +16,21 @@ func (a *Agent) ContentTransport() http.RoundTripper { return a.contentTransport
 // TakeSettings does with the folders of sticks what is done when they are put in, one after the other, but for what comes later, and serves the page meanwhile.
 // It tells whether the viewer starts anew with the last one.
 func (a *Agent) TakeSettings(ctx context.Context, dirs ...string) bool {
-	return a.takeSettingsOf(ctx, removable.Boot, dirs...)
+	return a.takeSettingsOf(ctx, removable.Boot, time.Hour, dirs...)
+}
+
+// TakeSettingsSoon does the same so long after the machine was switched on.
+func (a *Agent) TakeSettingsSoon(ctx context.Context, up time.Duration, dir string) bool {
+	return a.takeSettingsOf(ctx, removable.Boot, up, dir)
 }
 
 // TakeSettingsOfCard does the same with the boot partition of a card.
 func (a *Agent) TakeSettingsOfCard(ctx context.Context, dir string) bool {
-	return a.takeSettingsOf(ctx, dir, dir)
+	return a.takeSettingsOf(ctx, dir, time.Hour, dir)
 }
 
-func (a *Agent) takeSettingsOf(ctx context.Context, boot string, dirs ...string) (anew bool) {
-	s := stickReader{Agent: a, working: &sync.WaitGroup{}, drives: &removable.Sticks{}, boot: boot, found: map[string]bool{}, isStick: func(string) bool { return true }}
+func (a *Agent) takeSettingsOf(ctx context.Context, boot string, up time.Duration, dirs ...string) (anew bool) {
+	s := stickReader{Agent: a, working: &sync.WaitGroup{}, drives: &removable.Sticks{}, boot: boot, found: map[string]bool{}, isStick: func(string) bool { return true }, uptime: func() time.Duration { return up }}
 	defer s.working.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

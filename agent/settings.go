@@ -105,22 +105,22 @@ func (a *Agent) startAnew() {
 }
 
 // takeSettings checks and keeps settings as a whole.
-func (a *Agent) takeSettings(ctx context.Context, f *provision.File, kept *provision.Kept, boot bool) error {
-	if a.config.StartAnew == nil {
+func (s stickReader) takeSettings(ctx context.Context, f *provision.File, kept *provision.Kept, boot bool) error {
+	if s.config.StartAnew == nil {
 		return errors.New("this viewer can't be started anew by itself, and so takes no settings from sticks")
 	}
-	e, _ := a.identity.Enrolment()
-	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: a.config.Sticks, Up: device.Uptime(), Now: a.clock.Now(), Boot: boot, Start: cmp.Or(device.Boot(), processStart), Kept: kept}
+	e, _ := s.identity.Enrolment()
+	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: s.config.Sticks, Up: s.uptime(), Now: s.clock.Now(), Boot: boot, Start: cmp.Or(device.Boot(), processStart), Kept: kept}
 	if err := f.Permit(v); err != nil {
 		return err
 	}
-	if err := a.tryLink(ctx, f); err != nil {
+	if err := s.tryLink(ctx, f); err != nil {
 		return err
 	}
-	if err := provision.Save(a.config.State, f.Keep(v)); err != nil {
-		return errors.Join(err, a.restoreTrial())
+	if err := provision.Save(s.config.State, f.Keep(v)); err != nil {
+		return errors.Join(err, s.restoreTrial())
 	}
-	return a.endTrial()
+	return s.endTrial()
 }
 
 // place names where settings are.

@@ -342,3 +342,35 @@ func TestStickThatCantBeMounted(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is there to pull the plug may set up a viewer that belongs to a site, if its own file says so; the stick's can't.
+func TestPresenceCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy config.Sticks
+		up     time.Duration
+		taken  bool
+	}{
+		"just switched on":  {config.PowerUpSticks, time.Minute, true},
+		"long ago":          {config.PowerUpSticks, provision.PresenceTime, false},
+		"who knows when":    {config.PowerUpSticks, 0, false},
+		"signed ones alone": {config.SignedSticks, time.Minute, false},
+	} {
+		state, stick, anew := t.TempDir(), t.TempDir(), 0
+		belong(t, state)
+		if err := os.WriteFile(filepath.Join(stick, "vitrine.toml"), []byte("location = \"hall\"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0", Sticks: c.policy, StartAnew: func() { anew++ }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(a.Close)
+		if taken := a.TakeSettingsSoon(t.Context(), c.up, stick); taken != c.taken || (anew == 1) != c.taken || (provision.Load(state) != nil) != c.taken {
+			t.Errorf("%s: taken %t, started anew %d times; the screen says %q", name, taken, anew, a.Noticed())
+		}
+		switchOff := strings.Contains(a.Noticed(), "or switch the player off and on")
+		if want := c.policy == config.PowerUpSticks && !c.taken; switchOff != want {
+			t.Errorf("%s: the screen says %q", name, a.Noticed())
+		}
+	}
+}

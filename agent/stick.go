@@ -18,6 +18,7 @@ import (
 	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/content/stick"
+	"vitrine/platform/device"
 	"vitrine/platform/removable"
 )
 
@@ -33,6 +34,8 @@ type stickReader struct {
 	found map[string]bool
 	// isStick tells whether what is mounted at a folder is on a stick, and not on a disk of the machine's.
 	isStick func(dir string) bool
+	// uptime is how long ago the machine was switched on; 0 if that isn't known.
+	uptime func() time.Duration
 }
 
 // sticksFolder has the mounts of sticks that the system doesn't mount.
@@ -50,7 +53,7 @@ func (s stickReader) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.found, s.isStick = map[string]bool{}, removable.IsStick
+	s.found, s.isStick, s.uptime = map[string]bool{}, removable.IsStick, device.Uptime
 	s.boot, s.drives = removable.Boot, &removable.Sticks{Folders: removable.Folders, Private: private, Problem: s.cannotMount}
 	s.working = &sync.WaitGroup{}
 	defer s.working.Wait()
