@@ -13,7 +13,8 @@ import (
 // cleanDebian is what scripts/debian has made.
 const cleanDebian = "/var/cache/vitrine/debian-12"
 
-// The packages on a clean Debian with a real systemd: installed, upgraded, downgraded, removed and purged, while the viewer plays.
+// The packages on a clean Debian with a real systemd: installed, upgraded, downgraded, removed and purged, while the viewer plays. The rpms as well, since
+// their scripts are others: by Debian's rpm, which is told not to ask for what they depend on.
 func TestDebianPackages(t *testing.T) {
 	if os.Geteuid() != 0 {
 		if os.Getenv("CI") != "" {
@@ -31,7 +32,7 @@ func TestDebianPackages(t *testing.T) {
 	site{media: folder}.add(t, "red.png", color.RGBA{200, 0, 0, 255})
 	for version, name := range map[string]string{"1.0.9": "old", "1.0.10": "new"} {
 		build := exec.CommandContext(t.Context(), "../../build/dist", "-s -w -buildid= -X main.version="+version, version, "1796000000", runtime.GOOS+"-"+runtime.GOARCH)
-		build.Env = append(os.Environ(), "DIST="+filepath.Join(folder, name), "FORMATS=deb")
+		build.Env = append(os.Environ(), "DIST="+filepath.Join(folder, name), "FORMATS=deb rpm")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
