@@ -89,6 +89,35 @@ func TestExpiredCertificate(t *testing.T) {
 	}
 }
 
+// A server whose clock was a year ahead for a morning made certificates by it, for viewers and for itself. When its clock is right again nobody waits for
+// their day.
+func TestCertificatesFromTheFuture(t *testing.T) {
+	s, _ := start(t, config(t, t.TempDir()))
+	const ahead = 365 * 24 * time.Hour
+	s.Site().SetAhead(ahead)
+	id, err := identity.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.Site().CreateToken(time.Hour, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	believes := func() (time.Time, bool) { return time.Now().Add(ahead), false }
+	if err := id.Enrol(t.Context(), s.Addr().String(), token, "lobby", protocol.Device{}, believes); err != nil {
+		t.Fatal(err)
+	}
+	if e, _ := id.Enrolment(); time.Until(e.Issued()) < ahead-48*time.Hour {
+		t.Fatalf("its certificate is of %v", e.Issued())
+	}
+	s.Site().SetAhead(0)
+	v, _ := connect(t, id, s.Addr().String(), nil)
+	v.await(t, protocol.StateConnected)
+	if e, _ := id.Enrolment(); time.Until(e.Issued()) > 0 || time.Until(e.Expires()) < 0 {
+		t.Errorf("its certificate is good from %v to %v", e.Issued(), e.Expires())
+	}
+}
+
 // A viewer that is turned out loses its session at once, gets nothing any more, and says why.
 func TestRevoke(t *testing.T) {
 	c := config(t, t.TempDir())

@@ -258,7 +258,7 @@ func (s *Server) openAsset(d digest.Digest) (*os.File, string, error) {
 
 // admit says why whoever shows that certificate may not have a session or content.
 func (s *Server) admit(shown *x509.Certificate) error {
-	if err := expired(shown); err != nil {
+	if err := untimely(shown); err != nil {
 		return err
 	}
 	v, err := s.site.Viewer(shown.Subject.CommonName)

@@ -52,6 +52,8 @@ type Site struct {
 	ca      *x509.Certificate
 	caKey   crypto.Signer
 	publish ed25519.PrivateKey
+	// ahead is how far the clock is that certificates are made by: a test has one that is wrong for a while.
+	ahead time.Duration
 
 	mu         sync.Mutex
 	leaf       *tls.Certificate
@@ -219,11 +221,13 @@ func encodeCertificate(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// Certificate is the server's own certificate, for tls.Config.GetCertificate; it is renewed at two thirds of its life.
+// Certificate is the server's own certificate, for tls.Config.GetCertificate; it is renewed at two thirds of its life, and if it was made by a clock that
+// was ahead: viewers that know the time would wait for that day.
 func (s *Site) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.leaf != nil && time.Until(s.leaf.Leaf.NotAfter) > serverLife/3 {
+	now := time.Now().Add(s.ahead)
+	if s.leaf != nil && s.leaf.Leaf.NotAfter.Sub(now) > serverLife/3 && now.After(s.leaf.Leaf.NotBefore) {
 		return s.leaf, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -250,7 +254,7 @@ func (s *Site) issue(name string, public crypto.PublicKey, life time.Duration, u
 
 // issueFor does it with other names, and addresses.
 func (s *Site) issueFor(names []string, addresses []net.IP, name string, public crypto.PublicKey, life time.Duration, usage x509.ExtKeyUsage) ([]byte, error) {
-	now := time.Now()
+	now := time.Now().Add(s.ahead)
 	template := &x509.Certificate{
 		Subject:     pkix.Name{Organization: []string{s.record.Name}, CommonName: name},
 		NotBefore:   now.Add(-backdate),
@@ -264,7 +268,8 @@ func (s *Site) issueFor(names []string, addresses []net.IP, name string, public 
 }
 
 // TLSConfig is the server side of port 7237: TLS 1.3 only. A client may come without a certificate, to enrol; one that it
-// shows must be of the site's CA. It may have expired: such a client can have it renewed, and nothing else.
+// shows must be of the site's CA. It may have expired, or not be good yet, since the server's clock was ahead when it was made: such a client can have it
+// renewed, and nothing else.
 func (s *Site) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:       tls.VersionTLS13,
@@ -275,14 +280,17 @@ func (s *Site) TLSConfig() *tls.Config {
 	}
 }
 
-// verifyClient is what tls.VerifyClientCertIfGiven does, but for the date of expiry.
+// verifyClient is what tls.VerifyClientCertIfGiven does, but for the dates.
 func (s *Site) verifyClient(state tls.ConnectionState) error {
 	if len(state.PeerCertificates) == 0 {
 		return nil
 	}
 	leaf, now := state.PeerCertificates[0], time.Now()
-	if now.After(leaf.NotAfter) {
+	switch {
+	case now.After(leaf.NotAfter):
 		now = leaf.NotAfter
+	case now.Before(leaf.NotBefore):
+		now = leaf.NotBefore
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(s.ca)
@@ -290,9 +298,13 @@ func (s *Site) verifyClient(state tls.ConnectionState) error {
 	return err
 }
 
-// expired says why a certificate is not good for a session or content.
-func expired(cert *x509.Certificate) error {
-	if time.Now().After(cert.NotAfter) {
+// untimely says why a certificate is not good for a session or content now.
+func untimely(cert *x509.Certificate) error {
+	now := time.Now()
+	if now.Before(cert.NotBefore) {
+		return fmt.Errorf("this viewer's certificate is good from %s on, since this server's clock was ahead when it was made; it must be renewed first", cert.NotBefore.Format(time.DateOnly))
+	}
+	if now.After(cert.NotAfter) {
 		return fmt.Errorf("this viewer's certificate expired on %s; it must be renewed first", cert.NotAfter.Format(time.DateOnly))
 	}
 	return nil
