@@ -188,6 +188,8 @@ type Agent struct {
 	// up is true while there is a session, and offline is poked when there is none any more, or still none.
 	up      bool
 	offline chan struct{}
+	// untimely is true after a server's certificate had expired by a clock that may be ahead.
+	untimely atomic.Bool
 	// begun is poked when a session begins.
 	begun chan struct{}
 	// limits are those of the watch over the screen; zero but in tests.

@@ -32,7 +32,19 @@ func (v viewerIdentity) Viewer() (string, bool) {
 
 // TLS is the configuration for servers of the site.
 func (v viewerIdentity) TLS(protocols ...string) (*tls.Config, error) {
-	return v.identity.ClientTLS(v.certificateTime, protocols...)
+	c, err := v.identity.ClientTLS(v.certificateTime, protocols...)
+	if err != nil {
+		return nil, err
+	}
+	verify := c.VerifyConnection
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		err := verify(s)
+		if trust, ok := errors.AsType[*identity.TrustError](err); ok && trust.Untimely {
+			v.untimely.Store(true)
+		}
+		return err
+	}
+	return c, nil
 }
 
 // Enrol uses the join token, or without one asks for a person's approval. Whoever waits for that, and is given a token meanwhile, uses it; but not the one
@@ -128,7 +140,7 @@ func (v viewerIdentity) Renew(ctx context.Context, addr string) error {
 // more.
 func (v viewerIdentity) renew(ctx context.Context, addr string) error {
 	err := v.overHTTPS(addr, func(addr string) error {
-		return v.identity.Renew(ctx, addr, v.machineNow(), v.certificateTime)
+		return v.identity.Renew(ctx, addr, v.machineNow(), v.renewalTime)
 	})
 	_, refused := errors.AsType[*identity.RefusedError](err)
 	e, _ := v.identity.Enrolment()
@@ -152,6 +164,16 @@ func (a *Agent) certificateTime() (now time.Time, atLeast bool) {
 	now, atLeast = a.clock.Now(), a.clock.Trust() < clock.TrustServer
 	if e, ok := a.identity.Enrolment(); ok && atLeast && e.Issued().Before(now) {
 		now = e.Issued()
+	}
+	return now, atLeast
+}
+
+// renewalTime is the time at which the certificate of a server that is to renew the viewer's is judged. The viewer's own may be of a day to come, if the site's
+// clock was ahead when it made it: then no other server would be believed by it either. A new one is the way out, for it says when it was made by the
+// hand of the site's CA, for a key that was never seen before: nobody with an old certificate can answer that, so that any will do to ask.
+func (a *Agent) renewalTime() (now time.Time, atLeast bool) {
+	if now, atLeast = a.certificateTime(); atLeast {
+		now = a.config.Build
 	}
 	return now, atLeast
 }

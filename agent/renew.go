@@ -50,6 +50,8 @@ func (r renewer) Run(ctx context.Context) error {
 			continue
 		}
 		wait.Reset()
+		r.untimely.Store(false)
+		rest = time.Now().Add(renewLast) // also if that was in vain
 	}
 	return nil
 }
@@ -73,7 +75,7 @@ func (r renewer) renewAt(ctx context.Context, servers []string) error {
 }
 
 // renewalServers are whom to ask for a renewal now; none if there is no need. While the clock only guesses nobody knows when it is time,
-// but a certificate that has expired even by a clock that is behind has.
+// but a certificate that has expired even by a clock that is behind has, and one by which a server's has expired may be of a day to come.
 func (r renewer) renewalServers(spread time.Duration) []string {
 	e, ok := r.identity.Enrolment()
 	session, now := r.session.Status(), r.clock.Now()
@@ -85,7 +87,7 @@ func (r renewer) renewalServers(spread time.Duration) []string {
 			return nil
 		}
 		return []string{session.Server}
-	case now.Before(e.Expires()):
+	case now.Before(e.Expires()) && !r.untimely.Load():
 		return nil
 	}
 	var servers []string

@@ -17,6 +17,8 @@ type TrustError struct {
 	// Site is what the server's certificate says it belongs to; empty if it doesn't say.
 	Site   string
 	Reason string
+	// Untimely is true if the certificate has expired, but the clock that says so may be ahead.
+	Untimely bool
 }
 
 func (e *TrustError) Error() string { return e.Reason }
@@ -141,6 +143,7 @@ func checkServer(certs []*x509.Certificate, roots *x509.CertPool, site string, c
 		if atLeast {
 			reason += " or later"
 		}
+		return &TrustError{Site: other, Reason: reason, Untimely: atLeast}
 	}
 	return &TrustError{Site: other, Reason: reason}
 }
