@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"runtime"
 	"strings"
 	"time"
 
@@ -93,7 +94,6 @@ func certificate(_ context.Context, p *Patient) []Finding {
 
 // browser is whether somebody sees the page.
 func browser(_ context.Context, p *Patient) []Finding {
-	do := "start a browser on http://" + p.Page + "/, full screen, for example by `chromium --kiosk`"
 	if p.Reported == nil {
 		for _, name := range []string{"cog", "chromium", "chromium-browser", "google-chrome", "firefox", "firefox-esr", "msedge"} {
 			if path := child.Find(name); path != "" {
@@ -112,7 +112,7 @@ func browser(_ context.Context, p *Patient) []Finding {
 	case b != nil && b.Paused:
 		return ok("browser", "none runs while the display is off; one is started when it goes on")
 	case p.Pages == 0 || p.Pages < 0 && dark > 0 && dark == len(p.Reported.Playing):
-		return fail("browser", "no browser shows the page", do)
+		return fail("browser", "no browser shows the page", toShow(p))
 	case dark > 0:
 		return warn("browser", fmt.Sprintf("a browser shows the page, but not what should be on in %d of %d zones", dark, len(p.Reported.Playing)), "see what the viewer says of items that can't be shown: `vitrine status`, `vitrine-server viewers events`")
 	case len(p.Reported.Playing) == 0 && p.Reported.Standby != nil:
@@ -121,6 +121,18 @@ func browser(_ context.Context, p *Patient) []Finding {
 		return ok("browser", "nothing should be on at present")
 	}
 	return ok("browser", "the page shows what it should")
+}
+
+// toShow is what brings a page to the screen that no browser shows.
+func toShow(p *Patient) string {
+	do := "start a browser on http://" + p.Page + "/, full screen, for example by `chromium --kiosk`"
+	switch {
+	case p.Reported.Browser != nil:
+		return "see what the log says of the browser that the viewer runs; on Linux without a desktop it needs cage and seatd as well"
+	case runtime.GOOS == "linux":
+		return do + "; without a desktop install cage, seatd and chromium, and then `vitrine service install --screen` and `vitrine service restart`"
+	}
+	return do
 }
 
 // display is whether the graphics card sees a screen.
