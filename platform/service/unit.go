@@ -85,7 +85,8 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 `
 
-// ownForm is for a user of the service's own. What is denied fails as a call that isn't permitted, and doesn't end the program.
+// ownForm is for a user of the service's own. What is denied fails as a call that isn't permitted, and doesn't end the program. Its own /tmp can be written
+// to, as nothing else can: cage ends if it can't make a socket for X11 there.
 const ownForm = `User=%[1]s
 Group=%[1]s
 AmbientCapabilities=%[2]s
@@ -94,6 +95,7 @@ NoNewPrivileges=yes
 UMask=0027
 ProtectSystem=strict
 ProtectHome=yes
+PrivateTmp=yes
 ProtectKernelTunables=yes
 RestrictSUIDSGID=yes
 RemoveIPC=yes
@@ -101,8 +103,7 @@ SystemCallErrorNumber=EPERM
 `
 
 // closedForm is for a service that has nothing to do with the screen itself.
-const closedForm = `PrivateTmp=yes
-PrivateDevices=yes
+const closedForm = `PrivateDevices=yes
 PrivateMounts=yes
 MemoryDenyWriteExecute=yes
 RestrictNamespaces=yes

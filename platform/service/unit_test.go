@@ -42,7 +42,7 @@ func TestSystemdUnit(t *testing.T) {
 		"clock": {with(func(c *Config) { c.Clock = true }), 2.4,
 			[]string{"CAP_SYS_TIME", "adjtimex"}, []string{"ProtectProc"}},
 		"screen": {with(func(c *Config) { c.Screen = true }), 3.5,
-			[]string{"Environment=XDG_RUNTIME_DIR=%t/vitrine-test\n", "DeviceAllow=char-drm rw\n"}, []string{"MemoryDenyWriteExecute", "PrivateTmp"}},
+			[]string{"Environment=XDG_RUNTIME_DIR=%t/vitrine-test\n", "DeviceAllow=char-drm rw\n", "PrivateTmp=yes\n"}, []string{"MemoryDenyWriteExecute"}},
 		"root": {with(func(c *Config) { c.User = RootUser }), 8,
 			[]string{"User=root\n", "CAP_SYS_BOOT", "CAP_SYS_TIME"}, []string{"Ambient", "NoNewPrivileges", "SystemCallFilter"}},
 		"elsewhere": {with(func(c *Config) { c.State = "/data/a $b %c" }), 2.0,
