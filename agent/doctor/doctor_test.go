@@ -167,7 +167,7 @@ func TestChecks(t *testing.T) {
 		"page shown":               {browser, Patient{Reported: zones(true, true), Pages: 1}, nil, OK, "shows what it should"},
 		"page not shown":           {browser, Patient{Reported: zones(false), Pages: 0, Page: "127.0.0.1:7238"}, nil, Failing, "chromium --kiosk"},
 		"page without a desktop":   {browser, Patient{Reported: zones(false), Pages: 0}, nil, Failing, "`vitrine service install --screen`"},
-		"page not in our browser":  {browser, Patient{Reported: running(func(r *protocol.Reported) { r.Browser = &protocol.BrowserStatus{} })}, nil, Failing, "cage and seatd"},
+		"page not in our browser":  {browser, Patient{Reported: running(func(r *protocol.Reported) { r.Browser = &protocol.BrowserStatus{} })}, nil, Failing, "cage, seatd and xwayland"},
 		"page of unknown browser":  {browser, Patient{Reported: zones(false), Pages: -1}, nil, Failing, "no browser"},
 		"zone not shown":           {browser, Patient{Reported: zones(true, false), Pages: 1}, nil, Warning, "1 of 2 zones"},
 		"no browser on standby":    {browser, Patient{Reported: running(func(r *protocol.Reported) { r.Browser = &protocol.BrowserStatus{Paused: true} })}, nil, OK, "while the display is off"},

@@ -128,9 +128,9 @@ func toShow(p *Patient) string {
 	do := "start a browser on http://" + p.Page + "/, full screen, for example by `chromium --kiosk`"
 	switch {
 	case p.Reported.Browser != nil:
-		return "see what the log says of the browser that the viewer runs; on Linux without a desktop it needs cage and seatd as well"
+		return "see what the log says of the browser that the viewer runs; on Linux without a desktop it needs cage, seatd and xwayland as well"
 	case runtime.GOOS == "linux":
-		return do + "; without a desktop install cage, seatd and chromium, and then `vitrine service install --screen` and `vitrine service restart`"
+		return do + "; without a desktop install cage, seatd, xwayland and chromium, and then `vitrine service install --screen` and `vitrine service restart`"
 	}
 	return do
 }

@@ -48,7 +48,7 @@ has to: listen on ports below 1024 and hear raw frames. Say more if it is to do 
 
   --set-clock   clock.discipline = "system" works
   --screen      the viewer runs the browser itself, and switches the display (DRM, CEC, serial line)
-                (without a desktop the browser needs cage, and that seatd)
+                (without a desktop the browser needs cage, seatd and Xwayland)
   --user root   it also mounts sticks that the system doesn't, changes network settings, arms the network
                 card for magic packets, sets the clock's alarm for standby, feeds the hardware watchdog,
                 dims the backlight, and may have the browser run as a user of yours
