@@ -112,7 +112,7 @@ func TestProvisionNewOptions(t *testing.T) {
 	}{
 		{"these settings make no file: network.address: a gateway or dns needs", "", []string{"--gateway", "10.0.0.1"}},
 		{gone + ": ", "", []string{"--name", "a", "--out", gone}},
-		{"there is no setting; nothing is written", strings.Repeat("\n", len(questions)), nil},
+		{"there is no setting; nothing is written", strings.Repeat("\n", len(questions)), []string{"--out", t.TempDir()}},
 	} {
 		_, errs, code := on(t, c.typed, append([]string{"provision", "new"}, c.args...)...)
 		if code != 1 || !strings.Contains(errs, c.want) || strings.Contains(errs, "line 1") || strings.Contains(errs, ".tmp-") {
