@@ -59,7 +59,7 @@ func TestStickConnectsTheMachine(t *testing.T) {
 	viewer := start(t, prefix, "vitrine", "run", "--state", state)
 	viewer.await("The player page is ready")
 
-	report := viewer.insert(stickImage(t, settings("10.77.0.66/24")))
+	report := viewer.insert(stickImage(t, settings("10.77.0.66/24")), "Settings for this viewer are on the USB stick")
 	awaitReport(t, report, "NOT DONE. Nothing was changed", "Secrets were required, but not provided", "the network is as it was before")
 	if got := addresses(); !strings.Contains(got, "10.77.0.2/24") {
 		t.Errorf("it has %s", got)
@@ -69,7 +69,7 @@ func TestStickConnectsTheMachine(t *testing.T) {
 	}
 	viewer.unplug()
 
-	viewer.insert(stickImage(t, settings("10.77.0.55/24")))
+	viewer.insert(stickImage(t, settings("10.77.0.55/24")), "Settings for this viewer are on the USB stick")
 	file := filepath.Join(root, "etc/NetworkManager/system-connections/vitrine.nmconnection")
 	awaitTrue(t, "connection", func() bool { _, err := os.Stat(file); return err == nil })
 	viewer.unplug()
@@ -81,7 +81,7 @@ func TestStickConnectsTheMachine(t *testing.T) {
 		t.Error("the connection is still there")
 	}
 
-	report = viewer.insert(stickImage(t, settings("10.77.0.99/24")))
+	report = viewer.insert(stickImage(t, settings("10.77.0.99/24")), "Settings for this viewer are on the USB stick")
 	screen.await("connected from its new address", func(s agent.Status) bool { return connected(s) && playing(s) && s.Name == "Lobby" })
 	awaitReport(t, report, "Done. The settings are in effect", "Address:        10.77.0.99\r\n")
 	if got := addresses(); !strings.Contains(got, "10.77.0.99/24") || strings.Contains(got, "10.77.0.2/24") {
