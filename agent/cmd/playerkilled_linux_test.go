@@ -8,17 +8,34 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"vitrine/agent/update"
 	"vitrine/content/release"
+	"vitrine/content/store"
 	"vitrine/platform/disk"
 )
 
 // cutsOfPlayer is the environment variable with how often the player's power is cut.
 const cutsOfPlayer = "VITRINE_PLAYER_CUTS"
+
+// laterFolder is a folder of a site with pictures that are on disk long before they are shown, and how many of 205 kB there are.
+const (
+	laterFolder = "later"
+	laterPieces = 60
+)
+
+// aheadOfTime is a programme that has them.
+const aheadOfTime = `{
+ "presentations": {
+  "now": {"zones": [{"id": "main", "w": 100, "h": 100, "playlist": [{"file": "1-red.png"}, {"file": "2-green.png"}]}]},
+  "later": {"zones": [{"id": "main", "w": 100, "h": 100, "playlist": [{"folder": "later"}]}]}
+ },
+ "schedule": {"default": "now", "events": [{"presentation": "later", "start": "2100-01-01T00:00:00Z"}]}
+}`
 
 // The power of a player is cut at random moments: in each round once while something new is on its way to it, two programmes and then a release of the
 // viewer, and once while it starts, by UEFI. What is on its card then is a whole programme and whole releases, and it starts with a picture on the screen.
@@ -41,32 +58,64 @@ func TestPlayerLosesPower(t *testing.T) {
 	within := func(most time.Duration) time.Duration { return time.Duration(random.Int64N(int64(most))) }
 	t.Logf("the seed is %d", seed)
 	vendor := w.vendor()
+	w.add(aheadOfTime)
 	w.serve()
-	w.on(stickOf("stick", w.stick())...)
+	// A programme and a release take about twelve seconds to come.
+	w.on(stickOf("stick", fatStick(t, w.settings()+"[content]\r\nrate = \"1 MB/s\"\r\n"))...)
 	w.shows("the page that waits", waits)
 	w.attach("stick")
 	w.plays()
+	halfway := 0
+	look := func() {
+		if w.isWhole(vendor) {
+			halfway++
+		}
+	}
 	for round := range rounds {
 		if round%3 == 2 {
 			w.publish(vendor, round)
 			w.endAfter(within(time.Minute))
 		} else {
-			more := t.TempDir()
-			pictures(t, more, 10+round, 11+round)
-			command(t, "sh", "-c", "rm -f "+w.site.media+"/1?.png; mv "+more+"/*.png "+w.site.media)
-			w.endAfter(within(12 * time.Second))
+			w.replaceLater(round + 1)
+			w.endAfter(within(15 * time.Second))
 		}
-		w.isWhole(vendor)
+		look()
 		w.on()
 		w.endAfter(within(90 * time.Second))
-		w.isWhole(vendor)
+		look()
 		w.on()
 		w.plays()
 	}
-	t.Logf("%d cuts", 2*rounds)
+	t.Logf("%d cuts, %d of them while a file was on its way", 2*rounds, halfway)
+	if rounds >= 10 && halfway == 0 {
+		t.Error("no cut was while a file was on its way")
+	}
 	w.publish(vendor, rounds)
 	w.awaitServer("1 kept", "update", "status")
 	w.plays()
+}
+
+// add gives the site a programme whose folder later is there.
+func (w *wall) add(programme string) {
+	w.t.Helper()
+	w.replaceLater(0)
+	if err := os.WriteFile(filepath.Join(w.site.media, "programme.json"), []byte(programme), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// replaceLater puts other pictures into that folder, all at once.
+func (w *wall) replaceLater(number int) {
+	w.t.Helper()
+	more := w.t.TempDir()
+	for i := range laterPieces {
+		pictures(w.t, more, laterPieces*number+i)
+	}
+	folder := filepath.Join(w.site.media, laterFolder)
+	if err := os.RemoveAll(folder); err != nil {
+		w.t.Fatal(err)
+	}
+	command(w.t, "mv", more, folder)
 }
 
 // publish hands out a release that is newer the higher the number is.
@@ -89,8 +138,8 @@ func (w *wall) endAfter(d time.Duration) {
 	}
 }
 
-// isWhole looks at a copy of the card's last partition: it has a whole programme, and what is known of releases is true.
-func (w *wall) isWhole(vendor releaser) {
+// isWhole looks at a copy of the card's last partition: it has a whole programme, and what is known of releases is true. It tells whether a file has come in part.
+func (w *wall) isWhole(vendor releaser) (halfway bool) {
 	t := w.t
 	t.Helper()
 	dir := t.TempDir()
@@ -123,7 +172,18 @@ func (w *wall) isWhole(vendor releaser) {
 	if trial := releases.Record.Trial; trial != nil {
 		say += fmt.Sprintf(", and %s on trial, ready %v, started %d times", trial.Version, trial.Ready, trial.Starts)
 	}
-	t.Logf("on the card: programme %v, %s", got, say)
+	content, err := store.Open(filepath.Join(state, "content"), store.Config{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer content.Close()
+	assets, err := content.Assets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	halfway = slices.ContainsFunc(assets, func(a store.Asset) bool { return a.Partial })
+	t.Logf("on the card: programme %v, %d files, some in part: %v, %s", got, len(assets), halfway, say)
+	return halfway
 }
 
 // partition is where one of the four partitions of an MBR's table begins, and its size, in bytes.

@@ -23,7 +23,8 @@ func TestPlayerPlays(t *testing.T) {
 	w.listed("screen", "online")
 	w.detach("stick")
 	w.knowsTheTime()
-	t.Log(w.within("systemd-analyze; free -m; systemctl --failed --no-legend"))
+	t.Log(w.within("systemd-analyze; free -m"))
+	w.isMadeToLast()
 	if t.Failed() || testing.Short() {
 		return
 	}
@@ -33,6 +34,24 @@ func TestPlayerPlays(t *testing.T) {
 	w.standby()
 	w.agentHung()
 	w.updates()
+}
+
+// isMadeToLast looks at what keeps a player going for years.
+func (w *wall) isMadeToLast() {
+	w.t.Helper()
+	for _, look := range []struct{ what, command, want string }{
+		{"units that have failed", "systemctl --failed --no-legend --plain", ""},
+		{"the root, which can't be written to", "findmnt -no FSTYPE /; blkid -o value -s TYPE /dev/vda2", "overlay\nsquashfs"},
+		{"the data on the rest of the card", "findmnt -no SOURCE,FSTYPE /var/lib/vitrine | xargs; [ $(blockdev --getsize64 /dev/vda4) -gt 2000000000 ] && echo large", "/dev/vda4 ext4\nlarge"},
+		{"the identity apart from them", "findmnt -no SOURCE,FSTYPE /var/lib/vitrine-keep | xargs; cmp /var/lib/vitrine-keep/machine-id /var/lib/vitrine/machine-id && echo twice", "/dev/vda3 ext4\ntwice"},
+		{"swap", "tail -n +2 /proc/swaps", ""},
+		{"the journal in memory", "ls -d /var/log/journal /run/log/journal 2>/dev/null; journalctl -b -u systemd-journald -o cat | grep -o 'max 16.0M' | sort -u", "/run/log/journal\nmax 16.0M"},
+		{"the hardware watchdog", "cat /sys/class/watchdog/watchdog0/state; systemctl show -P Result vitrine-watchdog", "active\nsuccess"},
+	} {
+		if got := strings.TrimSpace(w.within(look.command)); got != look.want {
+			w.t.Errorf("%s: %q, want %q", look.what, got, look.want)
+		}
+	}
 }
 
 // knowsTheTime waits until the player's clock is right: it is measured a moment after the session is up.
@@ -76,10 +95,20 @@ func (w *wall) standby() {
 // agentHung is found by a watchdog: the hardware's, by which the machine starts again, or systemd's, which is as patient. Until then the last picture stays.
 func (w *wall) agentHung() {
 	w.t.Log("The agent hangs.")
+	const starts = "cat /proc/sys/kernel/random/boot_id; systemctl show -P NRestarts vitrine"
+	before := strings.Fields(w.within(starts))
 	w.within("kill -STOP " + w.agent(""))
 	w.stops("starting again")
 	w.forget()
 	w.plays()
+	switch after := strings.Fields(w.within(starts)); {
+	case after[0] != before[0]:
+		w.t.Log("The machine has started again.")
+	case after[1] != before[1]:
+		w.t.Log("The agent has started again.")
+	default:
+		w.t.Error("nobody has ended the agent that hung")
+	}
 }
 
 // updates has a release tried that ends at once, and one that is well.
