@@ -52,7 +52,7 @@ vm-test: build ## virtual machines, as root, the long versions: power cuts, and 
 	$(if $(IMAGE),,$(MAKE) image ARCH=amd64 RELEASE_KEY="$$(cat $(BIN)/lab.pub)")
 	VITRINE_CUTS=1000 CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 20m -run VM ./agent/cmd
 	VITRINE_IMAGE='$(or $(abspath $(IMAGE)),$(CURDIR)/dist/vitrine-$(VERSION)-amd64.img)' VITRINE_IMAGE_KEY='$(or $(abspath $(KEY)),$(CURDIR)/$(BIN)/lab.pem)' \
-		CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 2h -v -run Player ./agent/cmd
+		CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 4h -v -run Player ./agent/cmd
 
 device-test: ## the real NetworkManager, systemd-networkd, polkit, OpenRC and SysV, as root; the first time it takes them from Debian, into DEVICE=folder and SYSV=folder
 	scripts/vm build
