@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,7 +25,11 @@ func TestMain(m *testing.M) {
 		listenAndTell()
 	case "send":
 		mac, _ := net.ParseMAC(os.Args[1])
-		fmt.Println(Send(context.Background(), mac, SendOptions{Broadcast: allNodes.WithZone("eth0")}))
+		var o SendOptions
+		if err := json.Unmarshal([]byte(os.Args[2]), &o); err != nil {
+			fmt.Println(err)
+		}
+		fmt.Println(Send(context.Background(), mac, o))
 	case "flood":
 		if err := flood(os.Args[1], os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -102,7 +108,16 @@ func (c cable) run(n int, argv ...string) {
 
 // self is this program at one end, in one of its other roles.
 func (c cable) self(n int, role string, args ...string) *exec.Cmd {
-	cmd := c.on(n, append([]string{os.Args[0]}, args...)...)
+	return c.without(n, "", role, args...)
+}
+
+// without is the same with some capabilities taken away for good, such as "-net_raw,-sys_time".
+func (c cable) without(n int, capabilities, role string, args ...string) *exec.Cmd {
+	argv := append([]string{os.Args[0]}, args...)
+	if capabilities != "" {
+		argv = append([]string{"setpriv", "--bounding-set", capabilities}, argv...)
+	}
+	cmd := c.on(n, argv...)
 	cmd.Env = append(os.Environ(), "WAKE_TEST="+role, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
@@ -112,11 +127,21 @@ type hearer struct {
 	t     *testing.T
 	stdin io.Writer
 	lines chan string
+	log   *lockedBuffer
+	// end ends the listener; after that its log is whole.
+	end func()
 }
 
 func (c cable) listen(args ...string) *hearer {
 	c.t.Helper()
-	cmd := c.self(1, "listen", args...)
+	return c.start(c.self(1, "listen", args...))
+}
+
+// start starts a listener.
+func (c cable) start(cmd *exec.Cmd) *hearer {
+	c.t.Helper()
+	log := &lockedBuffer{}
+	cmd.Stderr = io.MultiWriter(c.t.Output(), log)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		c.t.Fatal(err)
@@ -128,14 +153,14 @@ func (c cable) listen(args ...string) *hearer {
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	h := &hearer{c.t, stdin, make(chan string)}
+	h := &hearer{t: c.t, stdin: stdin, lines: make(chan string), log: log}
 	go func() {
 		defer close(h.lines)
 		for s := bufio.NewScanner(stdout); s.Scan(); {
 			h.lines <- s.Text()
 		}
 	}()
-	c.t.Cleanup(func() {
+	h.end = sync.OnceFunc(func() {
 		stdin.Close()
 		for range h.lines {
 		}
@@ -143,6 +168,7 @@ func (c cable) listen(args ...string) *hearer {
 			c.t.Error(err)
 		}
 	})
+	c.t.Cleanup(h.end)
 	if got := h.line(); got != "ready" {
 		c.t.Fatalf("the listener says %q", got)
 	}
@@ -193,7 +219,7 @@ func (c cable) mac(n int, iface string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Programs of other authors, each way that they know, and our own by IPv6.
+// Programs of other authors, each way that they know.
 func TestHearsOtherPrograms(t *testing.T) {
 	need(t, "ip", "wakeonlan", "etherwake")
 	c := newCable(t)
@@ -215,12 +241,79 @@ func TestHearsOtherPrograms(t *testing.T) {
 			t.Errorf("%v: heard %+v", s.argv, e)
 		}
 	}
-	mac := "02:aa:00:00:00:08"
-	if out, err := c.self(2, "send", mac).Output(); err != nil || !strings.Contains(string(out), "UDP [ff02::1%eth0]:9") {
-		t.Fatalf("sent %s, %v", out, err)
+}
+
+// Our own sending: over IPv6; and on an interface without an address, where nothing but raw frames can come.
+func TestHearsOurOwn(t *testing.T) {
+	need(t, "ip")
+	c := newCable(t)
+	c.join("bare0")
+	h := c.listen("any")
+	for mac, s := range map[string]struct {
+		options             SendOptions
+		sent, via, on, from string
+	}{
+		"02:aa:00:00:00:01": {SendOptions{Broadcast: allNodes.WithZone("eth0")}, "UDP [ff02::1%eth0]:9", "UDP port 9", "", "fe80::2"},
+		"02:aa:00:00:00:02": {SendOptions{Interface: "bare0", Raw: true}, "[Ethernet frames on bare0]", "Ethernet frame", "bare0", c.mac(2, "bare0")},
+		"02:aa:00:00:00:03": {SendOptions{Interface: "bare0", Raw: true, Password: []byte{1, 2, 3, 4}}, "[Ethernet frames on bare0]", "Ethernet frame", "bare0", c.mac(2, "bare0")},
+		"02:aa:00:00:00:04": {SendOptions{Interface: "eth0", Ports: []uint16{7}, Broadcast: netip.MustParseAddr("10.77.9.1"), Password: []byte{1, 2, 3, 4, 5, 6}}, "UDP 10.77.9.1:7", "UDP port 7", "", "10.77.9.2"},
+	} {
+		options, err := json.Marshal(s.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, err := c.self(2, "send", mac, string(options)).Output(); err != nil || !strings.Contains(string(out), s.sent) || !strings.Contains(string(out), "<nil>") {
+			t.Fatalf("sent %s, %v", out, err)
+		}
+		e := h.event()
+		if e.MAC.String() != mac || e.Via != s.via || s.on != "" && e.Interface != s.on || !strings.Contains(e.From, s.from) || e.Password != (s.options.Password != nil) {
+			t.Errorf("%s: heard %+v", options, e)
+		}
 	}
-	if e := h.event(); e.MAC.String() != mac || e.Via != "UDP port 9" || !strings.Contains(e.From, "fe80::2") {
-		t.Errorf("by IPv6: heard %+v", e)
+}
+
+// Without a right it is said which one is missing, and what can be heard without it is heard.
+func TestHearsWithoutRights(t *testing.T) {
+	need(t, "ip", "setpriv")
+	const (
+		noFrames = "Ethernet frames, and UDP to other ports, are not heard: that needs root, or the capability CAP_NET_RAW"
+		noPort7  = "UDP port 7 are not heard: that needs root, or the capability CAP_NET_BIND_SERVICE"
+		noPort9  = "UDP port 9 are not heard: that needs root, or the capability CAP_NET_BIND_SERVICE"
+	)
+	for lacks, s := range map[string]struct {
+		says     []string
+		not, via string
+	}{
+		"-net_raw":                   {[]string{noFrames}, "CAP_NET_BIND_SERVICE", "UDP port 9"},
+		"-net_bind_service":          {[]string{noPort7, noPort9}, "CAP_NET_RAW", "UDP port 9"}, // by a raw socket
+		"-net_raw,-net_bind_service": {[]string{noFrames, noPort7, noPort9}, "", ""},
+	} {
+		t.Run(lacks, func(t *testing.T) {
+			c := newCable(t)
+			h := c.start(c.without(1, lacks, "listen", "any"))
+			options, err := json.Marshal(SendOptions{Broadcast: netip.MustParseAddr("10.77.9.255")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, err := c.self(2, "send", "02:aa:00:00:00:01", string(options)).Output(); err != nil || !strings.Contains(string(out), "<nil>") {
+				t.Fatalf("sent %s, %v", out, err)
+			}
+			if s.via == "" {
+				h.used() // it goes on, and reports nothing before it answers
+			} else if e := h.event(); e.Via != s.via || (e.Interface == "eth0") != (lacks == "-net_bind_service") {
+				t.Errorf("heard %+v", e)
+			}
+			h.end()
+			log := h.log.String()
+			for _, want := range s.says {
+				if !strings.Contains(log, want) {
+					t.Errorf("it doesn't say %q:\n%s", want, log)
+				}
+			}
+			if s.not != "" && strings.Contains(log, s.not) {
+				t.Errorf("it lacks no %s:\n%s", s.not, log)
+			}
+		})
 	}
 }
 
