@@ -12,15 +12,13 @@ func mounted([]string) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := map[string]bool{}
-	for i := range 26 {
-		root := string(rune('A'+i)) + `:\`
+	return drives(letters, func(root string) uint32 {
 		name, err := windows.UTF16PtrFromString(root)
-		if err == nil && letters&(1<<i) != 0 && windows.GetDriveType(name) == windows.DRIVE_REMOVABLE {
-			list[root] = true
+		if err != nil {
+			return windows.DRIVE_UNKNOWN
 		}
-	}
-	return list, nil
+		return windows.GetDriveType(name)
+	}), nil
 }
 
 func watch(ctx context.Context, look func()) error { return poll(ctx, look) }

@@ -35,14 +35,7 @@ type wakeOptions struct {
 func wakeUp(ctx context.Context, env cli.Env, args []string) error {
 	flags := cli.Flags(env, "vitrine wake", wakeCommand)
 	var o wakeOptions
-	flags.BoolVar(&o.listen, "listen", false, "print the magic packets that arrive, until Ctrl-C")
-	flags.BoolVar(&o.raw, "raw", false, "send an Ethernet frame too (EtherType 0x0842)")
-	flags.StringVar(&o.password, "password", "", "SecureOn `password`, such as 01:02:03:04:05:06 or 1.2.3.4")
-	flags.StringVar(&o.broadcast, "broadcast", "", "`address` to send to instead of every network's broadcast address")
-	flags.StringVar(&o.networkDevice, "interface", "", "network `interface` to use alone")
-	flags.StringVar(&o.state, "state", defaultState(), "`folder` of the viewer on this machine, which knows others by name")
-	flags.Var(&o.ports, "ports", "UDP `ports` (default 9 for sending, 7,9 for listening)")
-	flags.BoolVar(&o.asJSON, "json", false, "print JSON, a line for each packet with --listen")
+	o.flags(flags)
 	rest, err := flags.Parse(args, 0, 1)
 	if err != nil {
 		return err
@@ -60,18 +53,38 @@ func wakeUp(ctx context.Context, env cli.Env, args []string) error {
 	return cli.Usagef("usage: vitrine wake %s", wakeCommand.Usage)
 }
 
-func sendWake(ctx context.Context, env cli.Env, address string, ports []uint16, o wakeOptions) error {
+func (o *wakeOptions) flags(flags *cli.FlagSet) {
+	flags.BoolVar(&o.listen, "listen", false, "print the magic packets that arrive, until Ctrl-C")
+	flags.BoolVar(&o.raw, "raw", false, "send an Ethernet frame too (EtherType 0x0842)")
+	flags.StringVar(&o.password, "password", "", "SecureOn `password`, such as 01:02:03:04:05:06 or 1.2.3.4")
+	flags.StringVar(&o.broadcast, "broadcast", "", "`address` to send to instead of every network's broadcast address")
+	flags.StringVar(&o.networkDevice, "interface", "", "network `interface` to use alone")
+	flags.StringVar(&o.state, "state", defaultState(), "`folder` of the viewer on this machine, which knows others by name")
+	flags.Var(&o.ports, "ports", "UDP `ports` (default 9 for sending, 7,9 for listening)")
+	flags.BoolVar(&o.asJSON, "json", false, "print JSON, a line for each packet with --listen")
+}
+
+// send is how a packet is sent by these options.
+func (o wakeOptions) send(ports []uint16) (wake.SendOptions, error) {
 	var err error
 	options := wake.SendOptions{Interface: o.networkDevice, Ports: ports, Raw: o.raw}
 	if o.password != "" {
 		if options.Password, err = wake.ParsePassword(o.password); err != nil {
-			return &cli.UsageError{Reason: "--password: " + err.Error()}
+			return options, &cli.UsageError{Reason: "--password: " + err.Error()}
 		}
 	}
 	if o.broadcast != "" {
 		if options.Broadcast, err = netip.ParseAddr(o.broadcast); err != nil {
-			return cli.Usagef("--broadcast %.60q: want an IP address", o.broadcast)
+			return options, cli.Usagef("--broadcast %.60q: want an IP address", o.broadcast)
 		}
+	}
+	return options, nil
+}
+
+func sendWake(ctx context.Context, env cli.Env, address string, ports []uint16, o wakeOptions) error {
+	options, err := o.send(ports)
+	if err != nil {
+		return err
 	}
 	macs, err := targets(ctx, address, o.state)
 	if err != nil {
