@@ -7,6 +7,7 @@ MEDIA    ?=
 ARCH     ?= amd64
 BOARD    ?= generic
 RABBITMQ ?= /var/cache/vitrine/rabbitmq-4
+FUZZTIME ?= 10s
 DEVICE   ?= /var/cache/vitrine/device
 SYSV     ?= /var/cache/vitrine/sysv
 
@@ -20,7 +21,7 @@ LDFLAGS  := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT) $(
 ROUNDS   := ^Benchmark(Origin|Start|Written)$$
 export CGO_ENABLED ?= 0
 
-.PHONY: help build demo test chaos soak cluster-test vm-test wine-test device-test lint cross dist image release cover bench bench-content clean
+.PHONY: help build demo test fuzz chaos soak cluster-test vm-test wine-test device-test lint cross dist image release cover bench bench-content clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ demo: build ## a server and a viewer on this machine; MEDIA=folder plays your ow
 
 test: ## every test, with the race detector (as root also those that need network namespaces)
 	CGO_ENABLED=1 $(GO) test -race -timeout 25m ./...
+
+fuzz: ## every fuzz target of the module in turn, each for FUZZTIME=10s
+	@FUZZTIME='$(FUZZTIME)' build/fuzz
 
 chaos: ## the long version of the fault tests of content: 500 kills in the middle of a sync, a thousand lies
 	CGO_ENABLED=1 VITRINE_KILLS=500 $(GO) test -race -count=1 -timeout 20m -run 'Kill|EveryOperation|EveryStage' ./content/library
