@@ -148,7 +148,11 @@ func TestIsDiskFault(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		full, failed = syscall.Errno(112), syscall.Errno(1117) // ERROR_DISK_FULL, ERROR_IO_DEVICE
 	}
-	for _, err := range []error{&os.PathError{Err: full}, fmt.Errorf("x: %w", full), failed} {
+	faults := []error{&os.PathError{Err: full}, fmt.Errorf("x: %w", full), failed}
+	if runtime.GOOS == "linux" {
+		faults = append(faults, syscall.Errno(74), syscall.Errno(117)) // EBADMSG and EUCLEAN, of file systems that are damaged
+	}
+	for _, err := range faults {
 		if !atomicfile.IsDiskFault(err) {
 			t.Errorf("%v is one", err)
 		}

@@ -11,7 +11,7 @@ func Full(err error) bool { return is(err, full) }
 // ReadOnly tells whether an error says that the disk was made read-only, as Linux does after damage.
 func ReadOnly(err error) bool { return is(err, readOnly) }
 
-// Failing tells whether an error says that the disk itself failed.
+// Failing tells whether an error says that the disk itself failed, or what is on it is damaged.
 func Failing(err error) bool { return is(err, failing) }
 
 func is(err error, list []error) bool {
