@@ -7,6 +7,7 @@ package agent
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -152,6 +153,8 @@ type Agent struct {
 	// dialer makes TCP connections, and roots are the authorities outside the site; nil means the system's.
 	dialer *proxy.Dialer
 	roots  *x509.CertPool
+	// lacking is why the viewer starts without some of those; nil if it has them all.
+	lacking error
 	// public carries requests to whoever isn't of the site.
 	public *http.Transport
 	// client finds servers.
@@ -174,6 +177,8 @@ type Agent struct {
 	synced, reported time.Time
 	// alone is true for an agent that only works on its state: nothing runs.
 	alone bool
+	// damage is what of the state folder can't be used.
+	damage error
 	// bad is how many files on disk have changed by themselves.
 	bad int
 	// checks has files that a page couldn't show, to be read again.
@@ -203,7 +208,7 @@ type Agent struct {
 	knownNew bool
 }
 
-// New builds a viewer from its state folder. It fails only if that folder, the page's port or a file of the settings can't be used.
+// New builds a viewer from its state folder. It fails only if the content in that folder, the page's port or the settings can't be used.
 func New(c Config) (*Agent, error) {
 	a := prepare(c)
 	if err := a.openNetwork(); err != nil {
@@ -257,16 +262,23 @@ func (a *Agent) openState() error {
 		return fmt.Errorf("state folder: %w; give a folder that this user may write to with --state", err)
 	}
 	a.clock = clock.New(clock.Config{Build: c.Build, SavedFile: filepath.Join(c.State, "clock.json"), Log: c.Log})
+	a.fault(faultAuthority, a.lacking)
 	a.follower = clock.NewFollower(a.clock, c.Log)
 	a.follower.SetServers("", c.Clock.Servers...)
 	a.public = a.publicTransport()
 	a.feeds = remote.NewFeeds(filepath.Join(c.State, "feeds"), a.public, a.clock.Now, c.Log)
 	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
-	for _, open := range []func() error{a.openIdentity, a.openContent, a.sweep, a.openPlays, a.openSession, a.openReleases, a.openWish} {
-		if err := open(); err != nil {
-			return err
-		}
+	if err := a.openIdentity(); err != nil {
+		return err
 	}
+	if err := a.openContent(); err != nil {
+		return err
+	}
+	a.sweep()
+	a.openPlays()
+	a.openSession()
+	a.openReleases()
+	a.openWish()
 	return nil
 }
 
@@ -286,13 +298,12 @@ func (a *Agent) openIdentity() (err error) {
 }
 
 // sweep removes what the power was cut in the middle of writing, keys among it. The content's lock, which is held, keeps other viewers from this state folder.
-func (a *Agent) sweep() error {
+func (a *Agent) sweep() {
 	for _, folder := range []string{"", "identity", update.FolderName} {
 		if err := atomicfile.Sweep(disk.OS{}, filepath.Join(a.config.State, folder)); err != nil {
 			a.log.Warn("What was half-written before the start can't be removed", "err", err)
 		}
 	}
-	return nil
 }
 
 func (a *Agent) newPlayer() *player.Player {
@@ -317,17 +328,18 @@ func (a *Agent) newPlayer() *player.Player {
 	return p
 }
 
-func (a *Agent) openPlays() (err error) {
-	a.plays, err = plays.Open(filepath.Join(a.config.State, playsFolder), plays.Config{
+func (a *Agent) openPlays() {
+	spool, damage := plays.Open(filepath.Join(a.config.State, playsFolder), plays.Config{
 		Written: func() { a.session.Deliver() },
 		Failed:  func(err error) { a.fault(faultPlays, err) },
 		Log:     a.log,
 	})
-	return err
+	a.plays = spool
+	a.without(damage)
 }
 
-func (a *Agent) openSession() (err error) {
-	a.session, err = session.New(session.Config{
+func (a *Agent) openSession() {
+	s, damage := session.New(session.Config{
 		Identity: viewerIdentity{a},
 		Servers:  a.knownServers,
 		Place:    a.place,
@@ -347,7 +359,23 @@ func (a *Agent) openSession() (err error) {
 		Changed:     a.sessionChanged,
 		Log:         a.log,
 	})
-	return err
+	a.session = s
+	a.without(damage)
+}
+
+// without notes what of the state can't be read or kept: the viewer goes on without it. It stays a fault until the next start: such a disk won't get better.
+func (a *Agent) without(damage error) {
+	if damage == nil {
+		return
+	}
+	do := "replace the disk or card"
+	if disk.Full(damage) {
+		do = "make room on the disk"
+	}
+	damage = fmt.Errorf("%w; the viewer plays on without it: %s", damage, do)
+	a.log.Error("Part of the state folder can't be used", "err", damage)
+	a.damage = errors.Join(a.damage, damage)
+	a.fault(faultDiskFailing, a.damage)
 }
 
 // Close gives the port and the state folder back. Run does it at its end.

@@ -184,11 +184,12 @@ func (a *Agent) publishingKey() ed25519.PublicKey {
 	return e.PublishingKey
 }
 
-// openNetwork makes what connects to servers.
+// openNetwork makes what connects to servers. An authority that can't be read is one that isn't believed: what needs none of it, as the programme on disk, plays on.
 func (a *Agent) openNetwork() (err error) {
 	n := a.config.Network
 	if a.roots, err = proxy.ReadRoots(n.CAFiles, n.CA); err != nil {
-		return fmt.Errorf("network.ca_files: %w", err)
+		a.lacking = fmt.Errorf("the viewer starts without an authority of network.ca_files, and can't reach what has its certificates from it; put the file there, and restart the viewer: %w", err)
+		a.log.Error("Settings of the network can't be used", "err", a.lacking)
 	}
 	a.dialer, err = proxy.New(proxy.Config{
 		Proxy:  n.Proxy.Reveal(),

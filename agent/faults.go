@@ -21,6 +21,8 @@ const (
 	faultStick = "usb-stick"
 	// faultNetwork is that the machine's network can't be set up as the settings want it.
 	faultNetwork = "network"
+	// faultAuthority is that an authority of the settings can't be read.
+	faultAuthority = "ca-file"
 	// faultSystemClock is that the system clock can't be kept, though it is to be.
 	faultSystemClock = "system-clock"
 	// faultPlays is that proof of play can't be written.

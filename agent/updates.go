@@ -44,7 +44,7 @@ type releases struct {
 }
 
 // openReleases finds out which release this is. Nothing that is wrong there keeps the viewer from playing.
-func (a *Agent) openReleases() error {
+func (a *Agent) openReleases() {
 	folder, damage := update.Open(disk.OS{}, a.config.State)
 	if damage != nil {
 		a.log.Error("The record of releases can't be used", "err", damage)
@@ -52,11 +52,10 @@ func (a *Agent) openReleases() error {
 	a.releases.folder, a.releases.news = folder, make(chan struct{}, 1)
 	own, ok := folder.Running(a.config.Executable)
 	if !ok {
-		return nil
+		return
 	}
 	t := folder.Record.Trial
 	a.releases.own, a.releases.trial = own, t != nil && t.Digest == own.Digest && a.config.Restart != nil
-	return nil
 }
 
 // updateNews has the task look at once.

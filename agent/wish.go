@@ -28,22 +28,21 @@ type wish struct {
 }
 
 // openWish reads the last wish. One that can't be read is no loss: the server says it again.
-func (a *Agent) openWish() error {
+func (a *Agent) openWish() {
 	w, err := readWish(a.config.State)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return
 	}
 	if err != nil {
 		a.log.Warn("What the server last wanted can't be read; it will say it again", "err", err)
-		return nil
+		return
 	}
 	e, _ := a.identity.Enrolment()
 	if w.Viewer != e.Viewer {
-		return nil
+		return
 	}
 	a.wish = w
 	a.want()
-	return nil
 }
 
 func readWish(state string) (w wish, err error) {

@@ -97,7 +97,8 @@ type entry struct {
 	Lost uint64 `json:"lost,omitempty"`
 }
 
-// Open opens the spool in a folder, which is made if it isn't there. A line that a power cut left half written is passed over.
+// Open opens the spool in a folder, which is made if it isn't there. A line that a power cut left half written is passed over, and a file that can't be read
+// is left alone: the next start may read it. The spool can be used in any case; the error says what it is without.
 func Open(dir string, c Config) (*Spool, error) {
 	if c.Limit == 0 {
 		c.Limit = DefaultLimit
@@ -111,13 +112,11 @@ func Open(dir string, c Config) (*Spool, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("plays: %w", err)
-	}
 	s := &Spool{dir: dir, config: c, known: map[string]bool{}}
+	damage := os.MkdirAll(dir, 0o755)
 	files, err := read(dir)
-	if err != nil {
-		return nil, fmt.Errorf("plays: %w", err)
+	if damage = errors.Join(damage, err); damage != nil {
+		damage = fmt.Errorf("proof of play: %w", damage)
 	}
 	next := 1
 	for _, f := range files {
@@ -125,6 +124,9 @@ func Open(dir string, c Config) (*Spool, error) {
 		s.lost = max(s.lost, f.lost)
 		for _, p := range f.plays {
 			s.know(p.ID)
+		}
+		if f.unread {
+			continue
 		}
 		if f.sent >= len(f.plays) {
 			_ = os.Remove(f.path(dir)) // it is looked at again next time
@@ -135,7 +137,7 @@ func Open(dir string, c Config) (*Spool, error) {
 	// Never after a line that may be half written.
 	s.segments = append(s.segments, segment{number: next})
 	s.load()
-	return s, nil
+	return s, damage
 }
 
 // String names the task.
@@ -315,9 +317,12 @@ func (s *Spool) flush() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.failing = true
-		if wrote {
+		switch {
+		case wrote:
 			// What of it is in the file nobody knows: the next one takes all of it. A server knows by their ids those that get through twice.
 			s.segments = append(s.segments, segment{number: current.number + 1})
+		case errors.Is(err, fs.ErrExist):
+			s.segments[len(s.segments)-1].number++ // that one wasn't seen at the start, and isn't ours to change
 		}
 		if len(s.pending) > 0 {
 			s.config.Written()
@@ -370,6 +375,9 @@ func (s *Spool) append(g segment, data []byte) (wrote bool, err error) {
 			return false, err
 		}
 		s.file = f
+		if info, err := f.Stat(); err == nil && g.size == 0 && info.Size() > 0 {
+			return false, &fs.PathError{Op: "begin", Path: f.Name(), Err: fs.ErrExist}
+		}
 		if err := (disk.OS{}).SyncDir(s.dir); err != nil {
 			return false, err
 		}
@@ -400,15 +408,13 @@ type contents struct {
 	plays []protocol.Play
 	lost  uint64
 	marks map[int]int
+	// unread tells that the file can't be read.
+	unread bool
 }
 
-// read reads all segments, oldest first, with what their lines say has been sent.
-func read(dir string) ([]contents, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var files []contents
+// read reads all segments, oldest first, with what their lines say has been sent. The error says what can't be read.
+func read(dir string) (files []contents, damage error) {
+	entries, damage := os.ReadDir(dir)
 	sent := map[int]int{}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ending)
@@ -420,9 +426,7 @@ func read(dir string) ([]contents, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // sent, and gone, while we looked
 		}
-		if err != nil {
-			return nil, err
-		}
+		f.unread, damage = err != nil, errors.Join(damage, err)
 		for segment, n := range f.marks {
 			sent[segment] = max(sent[segment], n)
 		}
@@ -432,7 +436,7 @@ func read(dir string) ([]contents, error) {
 	for i := range files {
 		files[i].sent = min(sent[files[i].number], len(files[i].plays))
 	}
-	return files, nil
+	return files, damage
 }
 
 func readSegment(dir string, number int) (contents, error) {

@@ -307,6 +307,66 @@ func TestServerWithoutADisk(t *testing.T) {
 	}
 }
 
+// A file that can't be read costs what is in it, for now: the others are sent, it is told, and it isn't touched. What comes next has a file of its own.
+func TestUnreadableFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "plays")
+	s := open(t, dir, plays.Config{})
+	s.Add(play(0))
+	run(t, s)
+	bad := filepath.Join(dir, "00000002.jsonl")
+	if err := os.Mkdir(bad, 0o700); err != nil { // a folder can't be read as a file
+		t.Fatal(err)
+	}
+	s, err := plays.Open(dir, plays.Config{})
+	if err == nil || !strings.Contains(err.Error(), bad) {
+		t.Errorf("told %v", err)
+	}
+	s.Add(play(1))
+	run(t, s)
+	if got := batch(t, s); !slices.Equal(got, []int{0}) {
+		t.Errorf("sent %v", got)
+	}
+	s.Sent()
+	if got := batch(t, s); !slices.Equal(got, []int{1}) {
+		t.Errorf("then %v", got)
+	}
+	s.Sent()
+	if _, err := os.Stat(bad); err != nil {
+		t.Error(err)
+	}
+}
+
+// A folder that can't be listed may have files: what is played is kept beside them.
+func TestUnlistedFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "plays")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	s, err := plays.Open(dir, plays.Config{Failed: func(err error) { failed = err }})
+	if err == nil {
+		t.Error("nothing is told")
+	}
+	s.Add(play(1))
+	run(t, s)
+	if waiting, _ := s.Status(); waiting != 1 || failed == nil {
+		t.Errorf("%d wait; told %v", waiting, failed)
+	}
+	unseen := []byte(`{"play":{"id":"01ARZ3NDEKTSV4RRFFQ6000000"}}`)
+	if err := errors.Join(os.Remove(dir), os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "00000001.jsonl"), unseen, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for failed != nil {
+		run(t, s)
+	}
+	if got := batch(t, s); !slices.Equal(got, []int{1}) {
+		t.Errorf("sent %v", got)
+	}
+	if data, err := os.ReadFile(filepath.Join(dir, "00000001.jsonl")); !bytes.Equal(data, unseen) {
+		t.Errorf("there is %q, %v", data, err)
+	}
+}
+
 func FuzzList(f *testing.F) {
 	f.Add([]byte(`{"play":{"id":"01ARZ3NDEKTSV4RRFFQ6000001","start":"2026-11-24T08:00:00Z"}}` + "\n" + `{"segment":1,"sent":1}` + "\n"))
 	f.Add([]byte(`{"segment":1,"sent":-5}` + "\n" + `{"play":null}`))

@@ -93,17 +93,14 @@ type journal struct {
 }
 
 // openJournal reads the journal at path; there may be none yet. A line that can't be read, as a power cut leaves the last one, is left out; if it is
-// another than the last, the file is set aside too.
+// another than the last, the file is set aside too, as one is that can't be read at all. The journal can be used in any case; the error says that it is without that one.
 func openJournal(path string) (*journal, error) {
 	j := &journal{path: path}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("journal of the session: %w", err)
-	}
-	damaged := false
+	damaged := err != nil
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	for i, line := range lines {
 		var e entry
@@ -117,11 +114,12 @@ func openJournal(path string) (*journal, error) {
 		j.apply(e)
 	}
 	if damaged {
-		if err := os.Rename(path, path+".damaged"); err != nil && !atomicfile.IsDiskFault(err) {
-			return nil, fmt.Errorf("journal of the session: %w", err)
-		}
+		_ = os.Rename(path, path+".damaged") // else the next save takes its place
 	}
-	return j, nil
+	if err != nil {
+		err = fmt.Errorf("journal of the session: %w", err)
+	}
+	return j, err
 }
 
 // apply changes what is in memory as an entry says.

@@ -116,6 +116,25 @@ func TestJournalDamage(t *testing.T) {
 	}
 }
 
+// A journal that can't be read is told of and set aside, and another one begins.
+func TestJournalUnreadable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	if err := os.Mkdir(path, 0o700); err != nil { // a folder can't be read as a file
+		t.Fatal(err)
+	}
+	j, err := openJournal(path)
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("told %v", err)
+	}
+	j.post(event("one"))
+	if err := j.save(); err != nil {
+		t.Fatal(err)
+	}
+	if got := waiting(open(t, path)); got != `"one"` {
+		t.Errorf("afterwards %s wait", got)
+	}
+}
+
 // When too much waits, events go before results, the oldest first, and never what is on its way; they are counted.
 func TestJournalIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.jsonl")

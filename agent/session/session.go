@@ -146,7 +146,7 @@ type Session struct {
 	held     map[string]held
 }
 
-// New makes a session. The error is about its journal.
+// New makes a session. The error says what is lost of its journal; the session goes on without that.
 func New(c Config) (*Session, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -167,10 +167,7 @@ func New(c Config) (*Session, error) {
 	if c.ReturnAfter == 0 {
 		c.ReturnAfter = defaultReturnAfter
 	}
-	j, err := openJournal(c.Journal)
-	if err != nil {
-		return nil, err
-	}
+	j, damage := openJournal(c.Journal)
 	signal := func() chan struct{} { return make(chan struct{}, 1) }
 	return &Session{
 		config: c, log: c.Log, journal: j,
@@ -179,7 +176,7 @@ func New(c Config) (*Session, error) {
 		ready:    make(chan struct{}),
 		resolved: map[string]string{}, held: map[string]held{},
 		status: protocol.SessionStatus{State: protocol.StateSearching, Since: time.Now().UTC()},
-	}, nil
+	}, damage
 }
 
 // Run keeps the session until ctx ends. It never fails: without a server it goes on looking.

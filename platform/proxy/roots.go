@@ -9,8 +9,8 @@ import (
 
 // ReadRoots are the system's authorities and those in files, in PEM form: what a network adds that opens TLS connections on the
 // way, or whose proxy has a certificate of its own making; more has such authorities itself. Without any it gives nil, which stands for the
-// system's everywhere. The error names the file.
-func ReadRoots(files []string, more string) (*x509.CertPool, error) {
+// system's everywhere. The error names the files that can't be used, and the others count nevertheless.
+func ReadRoots(files []string, more string) (roots *x509.CertPool, damage error) {
 	if len(files) == 0 && more == "" {
 		return nil, nil
 	}
@@ -25,8 +25,8 @@ func ReadRoots(files []string, more string) (*x509.CertPool, error) {
 			err = errors.New("there is no certificate in PEM form in it")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("CA file %s: %w", file, err)
+			damage = errors.Join(damage, fmt.Errorf("CA file %s: %w", file, err))
 		}
 	}
-	return roots, nil
+	return roots, damage
 }

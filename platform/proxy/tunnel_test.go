@@ -284,8 +284,8 @@ func TestRootFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{empty, empty + ".none"} {
-		if _, err := proxy.ReadRoots([]string{file}, ""); err == nil || !strings.Contains(err.Error(), file) {
-			t.Errorf("%s: %v", file, err)
+		if roots, err := proxy.ReadRoots([]string{file}, ""); roots == nil || err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v, %v", file, roots, err)
 		}
 	}
 }
