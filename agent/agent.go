@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -178,7 +179,7 @@ type Agent struct {
 	// alone is true for an agent that only works on its state: nothing runs.
 	alone bool
 	// damage is what of the state folder can't be used.
-	damage error
+	damage []string
 	// bad is how many files on disk have changed by themselves.
 	bad int
 	// checks has files that a page couldn't show, to be read again.
@@ -268,9 +269,7 @@ func (a *Agent) openState() error {
 	a.public = a.publicTransport()
 	a.feeds = remote.NewFeeds(filepath.Join(c.State, "feeds"), a.public, a.clock.Now, c.Log)
 	a.discipline = system.New(system.Config{Clock: a.clock, Changed: func(s system.State) { a.fault(faultSystemClock, s.Err) }, Log: c.Log})
-	if err := a.openIdentity(); err != nil {
-		return err
-	}
+	a.openIdentity()
 	if err := a.openContent(); err != nil {
 		return err
 	}
@@ -290,11 +289,11 @@ func defaultName(hostname string) string {
 	return hostname
 }
 
-func (a *Agent) openIdentity() (err error) {
-	if a.identity, err = identity.Open(filepath.Join(a.config.State, "identity"), a.log); err == nil {
-		a.identity.Dial = a.dialer.DialContext
-	}
-	return err
+func (a *Agent) openIdentity() {
+	id, damage := identity.Open(filepath.Join(a.config.State, "identity"), a.log)
+	id.Dial = a.dialer.DialContext
+	a.identity = id
+	a.without(damage)
 }
 
 // sweep removes what the power was cut in the middle of writing, keys among it. The content's lock, which is held, keeps other viewers from this state folder.
@@ -372,10 +371,10 @@ func (a *Agent) without(damage error) {
 	if disk.Full(damage) {
 		do = "make room on the disk"
 	}
-	damage = fmt.Errorf("%w; the viewer plays on without it: %s", damage, do)
-	a.log.Error("Part of the state folder can't be used", "err", damage)
-	a.damage = errors.Join(a.damage, damage)
-	a.fault(faultDiskFailing, a.damage)
+	text := strings.ReplaceAll(damage.Error(), "\n", "; ") + "; the viewer plays on without it: " + do
+	a.log.Error("Part of the state folder can't be used", "err", text)
+	a.damage = append(a.damage, text)
+	a.fault(faultDiskFailing, errors.New(strings.Join(a.damage, "; ")))
 }
 
 // Close gives the port and the state folder back. Run does it at its end.

@@ -24,8 +24,9 @@ import (
 // viewerIdentity is the identity as the session sees it.
 type viewerIdentity struct{ *Agent }
 
-// Viewer is the id that the site gave.
+// Viewer is the id that the site gave. An enrolment that couldn't be read is read once more.
 func (v viewerIdentity) Viewer() (string, bool) {
+	v.identity.Again()
 	e, ok := v.identity.Enrolment()
 	return e.Viewer, ok
 }

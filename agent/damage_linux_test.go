@@ -28,7 +28,7 @@ func faulty(t *testing.T, c agent.Config, code string) []protocol.Fault {
 // A block that can't be read any more, of whatever is in the state folder, doesn't keep a viewer from starting, and is told where it costs something.
 func TestUnreadableState(t *testing.T) {
 	for name, told := range map[string]bool{
-		"plays/00000001.jsonl": true, "journal.jsonl": true,
+		"plays/00000001.jsonl": true, "journal.jsonl": true, "identity/key.pem": true, "identity/enrolment.json": true,
 		"desired.json": false, "clock.json": false, "known.json": false, "settings.json": false, "health.json": false, "content/generations.json": false, "content/pins.json": false,
 		"content/scrub.json": false, "releases/releases.json": false,
 	} {

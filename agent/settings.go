@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -108,6 +109,9 @@ func (a *Agent) startAnew() {
 func (s stickReader) takeSettings(ctx context.Context, f *provision.File, kept *provision.Kept, boot bool) error {
 	if s.config.StartAnew == nil {
 		return errors.New("this viewer can't be started anew by itself, and so takes no settings from sticks")
+	}
+	if err := s.identity.Unread(); err != nil {
+		return fmt.Errorf("this viewer can't read to which site it belongs, and so not whether that has signed them: %w", err)
 	}
 	e, _ := s.identity.Enrolment()
 	v := provision.Viewer{Site: e.Site, Key: e.PublishingKey, Policy: s.config.Sticks, Up: s.uptime(), Now: s.clock.Now(), Boot: boot, Start: cmp.Or(device.Boot(), processStart), Kept: kept}

@@ -44,7 +44,11 @@ func (e *RefusedError) Error() string { return e.Reason }
 func (id *Identity) Enrol(ctx context.Context, addr string, token protocol.JoinToken, name string, device protocol.Device, clock Time) error {
 	ctx, cancel := context.WithTimeout(ctx, enrolTimeout)
 	defer cancel()
-	csr, err := certificateRequest(id.key)
+	key, err := id.own()
+	if err != nil {
+		return err
+	}
+	csr, err := certificateRequest(key)
 	if err != nil {
 		return err
 	}
@@ -65,7 +69,7 @@ func (id *Identity) Enrol(ctx context.Context, addr string, token protocol.JoinT
 	if ca, err := parseCertificate("CA certificate", answer.CA); err != nil || protocol.PinOf(ca) != token.CA {
 		return &TrustError{Site: answer.Site, Reason: "the server answered with another CA than the join token names"}
 	}
-	return id.save(record{answer, token.ID}, id.key)
+	return id.save(record{answer, token.ID}, key)
 }
 
 func certificateRequest(key crypto.Signer) (string, error) {

@@ -6,13 +6,11 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -29,14 +27,6 @@ import (
 
 	"vitrine/agent/protocol"
 	"vitrine/platform/atomicfile"
-)
-
-// Files of the identity. The key of a renewed certificate has a name of its own, so that the enrolment, which is replaced as
-// a whole, always has its key beside it.
-const (
-	keyFile       = "key.pem"
-	renewedKeys   = "key-*.pem"
-	enrolmentFile = "enrolment.json"
 )
 
 // An Enrolment is what a site gave the viewer when it took it in.
@@ -65,100 +55,63 @@ type Identity struct {
 
 	dir string
 	log *slog.Logger
-	// key is the viewer's first, for its enrolment.
-	key crypto.Signer
 
 	// pairing is this viewer's request to be taken in; nil while there is none.
 	pairing *pairing
 
-	mu        sync.Mutex
+	// reading is held while files are read, and mu for what they say: whoever asks for that doesn't wait for a disk that is failing.
+	reading sync.Mutex
+	mu      sync.Mutex
+	kept
+}
+
+// kept is what is on disk.
+type kept struct {
+	// key is the viewer's first, for its enrolment; nil while it can't be read.
+	key       crypto.Signer
 	enrolment *Enrolment
+	// unread says what can't be read, and unkept why the key is in memory alone.
+	unread, unkept error
 }
 
 // Open reads the identity in dir, which it makes if need be, with a new key if there is none yet. What is damaged is set
-// aside, with a word in the log: a viewer must play what it has, also if it has to be enrolled again. log may be nil.
+// aside, with a word in the log: a viewer must play what it has, also if it has to be enrolled again. What can't be read is left alone, since
+// it may be the next time, and until then the viewer can't be enrolled. The identity can be used in any case; the error says what of it can't be read or
+// kept. log may be nil.
 func Open(dir string, log *slog.Logger) (*Identity, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
-	}
 	id := &Identity{dir: dir, log: log}
-	var err error
-	if id.key, err = id.openKey(log); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
+	err := os.MkdirAll(dir, 0o700)
+	id.kept = id.read()
+	if err = cmp.Or(err, id.unread, id.unkept); err != nil {
+		err = fmt.Errorf("the viewer's identity: %w", err)
 	}
-	if id.enrolment, err = id.load(log); err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
-	}
-	return id, nil
+	return id, err
 }
 
-// setAside takes a damaged file away from its name. The error is that of renaming, but for a disk that takes no writes.
-func (id *Identity) setAside(file string, reason error, log *slog.Logger) error {
-	log.Error("The viewer's identity is damaged and is set aside; enrol this viewer again", "file", filepath.Join(id.dir, file), "err", reason)
-	path := filepath.Join(id.dir, file)
-	if err := os.Rename(path, path+".damaged"); !atomicfile.IsDiskFault(err) {
-		return err
+// Again reads once more what couldn't be read.
+func (id *Identity) Again() {
+	id.reading.Lock()
+	defer id.reading.Unlock()
+	if id.Unread() == nil {
+		return
 	}
-	return nil
+	k := id.read()
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	id.kept = k
 }
 
-// openKey reads the private key, or makes one.
-func (id *Identity) openKey(log *slog.Logger) (crypto.Signer, error) {
-	path := filepath.Join(id.dir, keyFile)
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return newKey(path)
+// Unread is why nobody knows whether this viewer is enrolled; nil if that is known.
+func (id *Identity) Unread() error {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.enrolment != nil {
+		return nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := parseKey(data)
-	if err == nil {
-		return key, nil
-	}
-	if err := id.setAside(keyFile, err, log); err != nil {
-		return nil, err
-	}
-	fresh, err := newKey(path)
-	if atomicfile.IsDiskFault(err) {
-		return fresh, nil // it serves until the next start
-	}
-	return fresh, err
-}
-
-func parseKey(data []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, errors.New("the key is not in PEM form")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	signer, ok := key.(*ecdsa.PrivateKey)
-	if !ok {
-		return nil, errors.New("the key is not an ECDSA key")
-	}
-	return signer, nil
-}
-
-func newKey(path string) (crypto.Signer, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	return key, writeKey(path, key)
-}
-
-func writeKey(path string, key crypto.Signer) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return atomicfile.Write(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return id.unread
 }
 
 // Enrolment is what the site gave; ok is false before the viewer is enrolled.
@@ -169,33 +122,6 @@ func (id *Identity) Enrolment() (e Enrolment, ok bool) {
 		return Enrolment{}, false
 	}
 	return *id.enrolment, true
-}
-
-// record is the form of the enrolment on disk: the site's answer, and what it was had for.
-type record struct {
-	protocol.EnrollResponse
-	Token string `json:"token,omitempty"`
-}
-
-// load reads the enrolment from disk; nil if there is none, or none that is of use.
-func (id *Identity) load(log *slog.Logger) (*Enrolment, error) {
-	data, err := os.ReadFile(filepath.Join(id.dir, enrolmentFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var r record
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, id.setAside(enrolmentFile, err, log)
-	}
-	e, err := check(r, id.keys())
-	if err != nil {
-		return nil, id.setAside(enrolmentFile, err, log)
-	}
-	id.forgetKeys(e.key)
-	return e, nil
 }
 
 // Look reads what the viewer with this identity folder was given. It changes nothing there, and may be asked beside a viewer that runs.
@@ -234,49 +160,6 @@ func SiteOf(dir string) (string, error) {
 		return "", fmt.Errorf("%s: %w", enrolmentFile, err)
 	}
 	return r.Site, nil
-}
-
-// keys are those that the enrolment may be for.
-func (id *Identity) keys() []crypto.Signer {
-	list := []crypto.Signer{id.key}
-	files, _ := filepath.Glob(filepath.Join(id.dir, renewedKeys)) // the pattern is a good one
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		if key, err := parseKey(data); err == nil {
-			list = append(list, key)
-		}
-	}
-	return list
-}
-
-// renewedKey is the name of the file of a renewed certificate's key.
-func renewedKey(key crypto.Signer) (string, error) {
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(der)
-	return fmt.Sprintf("key-%x.pem", sum[:8]), nil
-}
-
-// forgetKeys removes the renewed keys but one: those of certificates that were replaced, or never came.
-func (id *Identity) forgetKeys(but crypto.Signer) {
-	keep, err := renewedKey(but)
-	if err != nil {
-		return
-	}
-	files, _ := filepath.Glob(filepath.Join(id.dir, renewedKeys))
-	for _, file := range files {
-		if filepath.Base(file) == keep {
-			continue
-		}
-		if err := os.Remove(file); err != nil {
-			id.log.Debug("An old key can't be removed", "file", file, "err", err)
-		}
-	}
 }
 
 // save makes an enrolment for that key durable and then valid.

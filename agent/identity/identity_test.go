@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/big"
@@ -284,6 +286,79 @@ func TestDamagedFilesAreSetAside(t *testing.T) {
 	if _, err := open(t, t.TempDir()).ClientTLS(now); err == nil {
 		t.Error("a configuration before the enrolment")
 	}
+}
+
+// A file that can't be read, as one with a bad block for a while, costs the session as long as that lasts, and never the enrolment: nothing takes its place, and
+// once it can be read again all is as before.
+func TestUnreadableFilesStay(t *testing.T) {
+	north := newAuthority(t, "north")
+	addr := north.listen(x509.ExtKeyUsageServerAuth, time.Now().Add(-time.Hour), soon, north.enrolment(nil))
+	for _, file := range []string{"key.pem", "enrolment.json", "renewed key"} {
+		t.Run(file, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := open(t, dir).Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, now); err != nil {
+				t.Fatal(err)
+			}
+			if file == "renewed key" {
+				file = renew(t, dir)
+			}
+			path := filepath.Join(dir, file)
+			if err := errors.Join(os.Rename(path, path+".away"), os.Mkdir(path, 0o700)); err != nil { // a folder can't be read as a file
+				t.Fatal(err)
+			}
+			id, err := identity.Open(dir, nil)
+			if _, enrolled := id.Enrolment(); err == nil || !strings.Contains(err.Error(), path) || enrolled || id.Unread() == nil {
+				t.Errorf("enrolled %v, told %v", enrolled, err)
+			}
+			err = id.Enrol(t.Context(), addr, north.token(), "lobby", protocol.Device{}, now)
+			asked := id.Pair(t.Context(), addr, "lobby", protocol.Device{}, now)
+			for _, err := range []error{err, asked} {
+				if err == nil || !strings.Contains(err.Error(), "none takes its place") {
+					t.Errorf("it is enrolled anew: %v", err)
+				}
+			}
+			id.Again()
+			if id.Unread() == nil {
+				t.Error("it was read")
+			}
+			if err := errors.Join(os.Remove(path), os.Rename(path+".away", path)); err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []*identity.Identity{open(t, dir), id} {
+				id.Again()
+				if e, ok := id.Enrolment(); !ok || e.Viewer != "viewer1" || id.Unread() != nil {
+					t.Errorf("afterwards: enrolled %v, %v", ok, id.Unread())
+				}
+				if _, err := id.ClientTLS(now); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// renew makes the key one of a renewed certificate, and gives the name of its file.
+func renew(t *testing.T, dir string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(data)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.(*ecdsa.PrivateKey).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(der)
+	name := fmt.Sprintf("key-%x.pem", sum[:8])
+	if err := os.Rename(filepath.Join(dir, "key.pem"), filepath.Join(dir, name)); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // A proxy that looks into TLS connections shows certificates of its own, with the names of the real ones. The person who can

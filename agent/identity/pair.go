@@ -79,14 +79,16 @@ func (id *Identity) pairOnce(ctx context.Context, addr, name string, device prot
 
 // beginPairing makes the first request: it commits this end to a nonce, and learns the other's.
 func (id *Identity) beginPairing(ctx context.Context, addr, name string, device protocol.Device, clock Time) error {
-	p := &pairing{key: id.key, own: protocol.NewNonce()}
+	p := &pairing{own: protocol.NewNonce()}
+	var err error
 	if _, enrolled := id.Enrolment(); enrolled {
 		// What the old key was good for is over.
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return err
-		}
-		p.key = key
+		p.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	} else {
+		p.key, err = id.own()
+	}
+	if err != nil {
+		return err
 	}
 	spki, err := x509.MarshalPKIXPublicKey(p.key.Public())
 	if err != nil {
@@ -163,7 +165,10 @@ func (id *Identity) pairRequest(ctx context.Context, addr string, p *pairing, no
 
 // keep saves an enrolment and, before that, its key, if that isn't the viewer's first: an enrolment without its key would be worth nothing.
 func (id *Identity) keep(r record, key crypto.Signer) error {
-	if key != id.key {
+	id.mu.Lock()
+	first := id.key
+	id.mu.Unlock()
+	if key != first {
 		name, err := renewedKey(key)
 		if err != nil {
 			return err
