@@ -71,12 +71,14 @@ type Kiosk struct {
 	// resumed is poked when a browser may run again.
 	resumed chan struct{}
 
-	mu     sync.Mutex
-	owned  owner
-	url    string // of the last browser
-	life   *life  // nil while no browser runs
-	memory int64
-	starts int
+	mu    sync.Mutex
+	owned owner
+	url   string // of the last browser
+	// profile is the folder of the last browser: the config's, if the disk takes it.
+	profile string
+	life    *life // nil while no browser runs
+	memory  int64
+	starts  int
 	// paused is true while none is to run. One that is being started, runs or is ending is told by cancel, and over is closed when it is gone; nil without one.
 	paused bool
 	cancel context.CancelFunc
@@ -86,7 +88,7 @@ type Kiosk struct {
 // New makes a kiosk.
 func New(c Config) *Kiosk {
 	c = complete(c)
-	return &Kiosk{config: c, owned: owner{c, make(chan struct{})}, restart: make(chan string, 1), resumed: make(chan struct{}, 1), look: look}
+	return &Kiosk{config: c, profile: c.Profile, owned: owner{c, make(chan struct{})}, restart: make(chan string, 1), resumed: make(chan struct{}, 1), look: look}
 }
 
 // complete fills in what a config leaves out.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"vitrine/platform/atomicfile"
 	"vitrine/platform/child"
 )
 
@@ -50,20 +52,24 @@ func (k *Kiosk) command(ctx context.Context, url string) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := emptyFolder(ctx, k.config.Profile, user); err != nil {
+	profile, err := k.emptyProfile(ctx, user)
+	if err != nil {
 		return nil, fmt.Errorf("the browser's profile: %w", err)
 	}
+	k.mu.Lock()
+	k.profile = profile
+	k.mu.Unlock()
 	words, env, err := k.words(url)
 	if err != nil {
 		return nil, err
 	}
 	if user != "" {
-		if err := give(k.config.Profile, user); err != nil {
+		if err := give(profile, user); err != nil {
 			return nil, fmt.Errorf("the browser's profile: %w", err)
 		}
 	}
 	c := child.Command(ctx, words[0], words[1:]...)
-	c.Env, c.Dir = append(env, k.environment()...), k.config.Profile
+	c.Env, c.Dir = append(env, k.environment()...), profile
 	if user != "" {
 		if err := child.As(c, user); err != nil {
 			return nil, fmt.Errorf("kiosk.user: %w", err)
@@ -74,7 +80,7 @@ func (k *Kiosk) command(ctx context.Context, url string) (*exec.Cmd, error) {
 
 // words are the command line, with what it needs in its environment. They write into the profile.
 func (k *Kiosk) words(url string) (words, env []string, err error) {
-	profile := k.config.Profile
+	profile := k.folder()
 	if len(k.config.Command) > 0 {
 		for _, word := range append(slices.Clone(k.config.Command), k.config.Arguments...) {
 			words = append(words, strings.NewReplacer("{url}", url, "{profile}", profile).Replace(word))
@@ -143,6 +149,36 @@ func displayOwner(env []string) string {
 	return owner
 }
 
+// emptyProfile makes an empty folder for what the browser writes: the one of the config or, where the disk takes no writes any more, one that is in memory on most
+// machines. The name stays the same, so that no more than one is left by an agent that is killed; a folder that somebody else has put there isn't used.
+func (k *Kiosk) emptyProfile(ctx context.Context, user string) (path string, err error) {
+	err = emptyFolder(ctx, k.config.Profile, user)
+	if !atomicfile.IsDiskFault(err) {
+		return k.config.Profile, err
+	}
+	name := fmt.Sprintf("vitrine-browser-%08x", crc32.ChecksumIEEE([]byte(k.config.Profile)))
+	for _, dir := range spare {
+		path := filepath.Join(dir, name)
+		// Mkdir finds out whether that has worked.
+		_, _ = emptyFolder(ctx, path, user), os.Remove(path)
+		if os.Mkdir(path, 0o700) == nil {
+			k.log().Warn("The disk takes no writes; what the browser writes is kept elsewhere", "folder", path, "err", err)
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+// folder is the profile of the last browser.
+func (k *Kiosk) folder() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.profile
+}
+
+// spare are the folders in which that may be.
+var spare = []string{"/run", os.TempDir(), "/dev/shm"}
+
 // emptyFolder makes an empty folder: a browser that a power cut has ended must not ask what to do now, nor find a lock of its
 // former self. An agent without root's power over files has the user remove what is the user's.
 func emptyFolder(ctx context.Context, path, user string) error {
@@ -186,7 +222,7 @@ func (k *Kiosk) environment() []string {
 		name, _, _ := strings.Cut(setting, "=")
 		return !slices.Contains(inherited, name)
 	})
-	return append(append(env, "HOME="+k.config.Profile), k.config.Environment...)
+	return append(append(env, "HOME="+k.folder()), k.config.Environment...)
 }
 
 // getter looks up a name in an environment.
