@@ -21,6 +21,7 @@ export class Playback {
   #failed = new Map(); // index to when it failed
   #staged = new Set(); // layers that aren't shown yet
   #next = null;
+  #first; // resolves when the first item is next, or none works
   #settle;
 
   constructor(zone, plan, clock) {
@@ -28,7 +29,7 @@ export class Playback {
     this.#plan = plan;
     this.#clock = clock;
     this.#time = clock[plan.timeline];
-    // settled resolves when the first item alone is to be seen, or when there is none.
+    // settled resolves when the first item alone is to be seen, or when there is none yet.
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -53,12 +54,19 @@ export class Playback {
   // prepare loads the first item, and resolves to whether any item works. before is the plan that is playing, from the moment of the browser's
   // clock at which this one is to take over; undefined for at once.
   async prepare(before, from) {
-    this.#next = await this.#load(this.#firstSlot(before, from)).catch(() => null);
+    this.#first = this.#load(this.#firstSlot(before, from)).catch(() => null).then((next) => {
+      this.#next = next;
+    });
+    await this.#first;
     return this.#next !== null;
   }
 
-  // run plays until stop; it never fails.
+  // run plays until stop, from when the first item is loaded; it never fails.
   async run() {
+    if (!this.#next) {
+      this.#settle();
+      await this.#first;
+    }
     try {
       while (!this.#stop.signal.aborted) await this.#turn();
     } catch (error) {

@@ -21,6 +21,13 @@ export function slotAt(playlist, anchor, now) {
   return {index, start, end: start + duration(playlist[index])};
 }
 
+const ELSEWHERE = ['feed', 'stream', 'web'];
+
+// isElsewhere tells whether an item is loaded from elsewhere than this machine's disk.
+export function isElsewhere({type}) {
+  return ELSEWHERE.includes(type);
+}
+
 const LOOKS = ['type', 'asset', 'text', 'url', 'format', 'timezone', 'language', 'speed', 'volume'];
 
 // sameItem tells whether two items look the same.

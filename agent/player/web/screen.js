@@ -1,13 +1,16 @@
-import {sleep} from './timing.js';
+import {isElsewhere} from './playlist.js';
+import {sleep, within} from './timing.js';
 import './zone.js';
 
 const RETRY = 5000;
 const READY = 1000; // milliseconds in which most programmes are prepared
 const WAIT = 10_000; // an item that ends within these is let end, before a new generation takes over
+// Once a zone is ready, how long it waits for one that isn't: what is elsewhere may never answer, and a file takes as long as it may.
+const GRACE = {elsewhere: 3000, file: 20_000};
 const EARLY = 100; // zones are turned to a programme so much before it is on, and wait for the frame
 
 // A <vitrine-screen> shows programmes. A new one is prepared out of sight while the present one plays on, and then all zones turn to it
-// at once. A zone that is in both stays as it is, and so does an item that is on in both.
+// at once; one that waits for what is elsewhere comes later. A zone that is in both stays as it is, and so does an item that is on in both.
 class Screen extends HTMLElement {
   #programme = null; // what was asked for last
   #later = null; // what is expected after that
@@ -56,7 +59,7 @@ class Screen extends HTMLElement {
     const early = programme.zones.length > 0 ? EARLY : 0;
     const left = () => (due() ?? 0) - early - performance.now();
     try {
-      while (!await this.#prepare(programme, next, left() > 0 ? due() : undefined)) await sleep(RETRY, signal);
+      while (!await this.#prepare(programme, next, left() > 0 ? due() : undefined, signal)) await sleep(RETRY, signal);
       signal.throwIfAborted();
       while (left() > 0) await sleep(Math.min(left(), 1000), signal); // the clock may step
     } catch (error) {
@@ -99,12 +102,17 @@ class Screen extends HTMLElement {
     return zone;
   }
 
-  // prepare resolves to whether there is anything to show.
-  async #prepare(programme, next, from) {
+  // prepare resolves to whether there is anything to show: when all zones are ready, or one is and the others had their time. Those go on.
+  async #prepare(programme, next, from, signal) {
     const {generation, presentation, anchor, timezone, timeline} = programme;
-    const ready = await Promise.all(programme.zones.map(({id, playlist, timed, background = programme.background, color}) =>
-      next.get(id).prepare({playlist, timed, timeline, anchor, generation, presentation, background, color, timezone}, this.clock, from)));
-    return ready.some(Boolean) || ready.length === 0;
+    const zones = programme.zones.map(({id, playlist, timed, background = programme.background, color}) => ({
+      grace: playlist.some(isElsewhere) ? GRACE.elsewhere : GRACE.file,
+      ready: next.get(id).prepare({playlist, timed, timeline, anchor, generation, presentation, background, color, timezone}, this.clock, from),
+    }));
+    if (zones.length === 0) return true;
+    const any = await Promise.any(zones.map(async ({ready}) => await ready || Promise.reject(new Error('nothing works')))).then(() => true, () => false);
+    if (any) await Promise.all(zones.map(({ready, grace}) => within(ready, grace, 'late', signal).catch(() => {})));
+    return any;
   }
 
   async #turnTo(programme, next) {
