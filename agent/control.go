@@ -210,7 +210,7 @@ func ReadContent(state string) (*library.Library, error) {
 		Now:    time.Now,
 	})
 	w, err := readWish(state)
-	if ref := w.wanted(); err == nil && ref != nil && ref.Digest != w.Declined {
+	if ref := w.wanted(); err == nil && ref != nil && !w.declines() {
 		l.Want(library.Ref{Digest: ref.Digest, Size: ref.Size, Signature: ref.Signature})
 	}
 	return l, nil

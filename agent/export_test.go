@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"vitrine/agent/identity"
+	"vitrine/agent/protocol"
+	"vitrine/content/stick"
 	"vitrine/platform/removable"
 )
 
@@ -47,6 +49,24 @@ func (a *Agent) CannotMount(after time.Duration, err error) {
 
 // PullOut does what is done when a stick is pulled out, as far as settings are concerned.
 func (a *Agent) PullOut() { stickReader{Agent: a}.pulledOut("") }
+
+// Content is the task that fetches what is wanted.
+func (a *Agent) Content() interface{ Run(context.Context) error } { return a.library }
+
+// Desired does with a wish of the server's what is done when it comes.
+func (a *Agent) Desired(d protocol.Desired) { a.desired(d) }
+
+// TakeProgramme takes the programme of a stick.
+func (a *Agent) TakeProgramme(ctx context.Context, dir string) error {
+	_, err := a.takeStick(ctx, dir, false)
+	return err
+}
+
+// HasNear gives the viewer the files of a stick, for what it wants anyway.
+func (a *Agent) HasNear(s *stick.Stick) {
+	a.sticks.Add(s)
+	a.library.Refresh()
+}
 
 // Noticed is the sentence that was last put on the screen.
 func (a *Agent) Noticed() string {

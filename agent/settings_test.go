@@ -190,8 +190,8 @@ func TestTwoSticks(t *testing.T) {
 	}
 }
 
-// belong makes a viewer one of a site, with a certificate of its own.
-func belong(t *testing.T, state string) {
+// belong makes a viewer one of a site with this publishing key, with a certificate of its own.
+func belong(t *testing.T, state string, publishing ed25519.PublicKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -208,7 +208,7 @@ func belong(t *testing.T, state string) {
 	}
 	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	answer, err := json.Marshal(protocol.EnrollResponse{Viewer: "v1", Site: "shop", Certificate: certificate, CA: certificate,
-		PublishingKey: base64.RawURLEncoding.EncodeToString(make([]byte, ed25519.PublicKeySize))})
+		PublishingKey: base64.RawURLEncoding.EncodeToString(publishing)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func belong(t *testing.T, state string) {
 // What is refused on the card, which stays in, is said of the card, and once: at later starts it would cover the programme.
 func TestSettingsOnTheCard(t *testing.T) {
 	state, card := t.TempDir(), t.TempDir()
-	belong(t, state)
+	belong(t, state, make([]byte, ed25519.PublicKeySize))
 	said := func(text string) string {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(card, "vitrine.toml"), []byte(text), 0o644); err != nil {
@@ -310,7 +310,7 @@ func TestNoSettingsOnAStick(t *testing.T) {
 		t.Errorf("over what is said of another stick is said %q", got)
 	}
 	before = nil
-	belong(t, state)
+	belong(t, state, make([]byte, ed25519.PublicKeySize))
 	if got := said(t, false, "vitrine (1).toml"); got != "" {
 		t.Errorf("over the programme is said %q", got)
 	}
@@ -329,7 +329,7 @@ func TestStickThatCantBeMounted(t *testing.T) {
 	} {
 		state := t.TempDir()
 		if c.enrolled {
-			belong(t, state)
+			belong(t, state, make([]byte, ed25519.PublicKeySize))
 		}
 		a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0"})
 		if err != nil {
@@ -356,7 +356,7 @@ func TestPresenceCounts(t *testing.T) {
 		"signed ones alone": {config.SignedSticks, time.Minute, false},
 	} {
 		state, stick, anew := t.TempDir(), t.TempDir(), 0
-		belong(t, state)
+		belong(t, state, make([]byte, ed25519.PublicKeySize))
 		if err := os.WriteFile(filepath.Join(stick, "vitrine.toml"), []byte("location = \"hall\"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}

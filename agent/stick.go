@@ -164,29 +164,48 @@ func (a *Agent) takeStick(ctx context.Context, dir string, older bool) (id strin
 	}
 	a.wakeFor(byStick) // before it has come: that can take a while
 	a.sticks.Add(s)
-	ref := protocol.ManifestRef{Digest: s.Programme.Manifest, Size: s.Size, Signature: s.Signature}
-	a.wishStick(e.Viewer, ref)
-	if err := a.library.Get(ctx, library.Ref{Digest: ref.Digest, Size: ref.Size, Signature: ref.Signature}); err != nil {
+	ref := &protocol.ManifestRef{Digest: s.Programme.Manifest, Size: s.Size, Signature: s.Signature}
+	a.tryStick(e.Viewer, ref)
+	err = a.library.Get(ctx, library.Ref{Digest: ref.Digest, Size: ref.Size, Signature: ref.Signature})
+	a.stickTried(ref, err == nil)
+	if err != nil {
 		return "", fmt.Errorf("its programme %q can't be taken: %w", m.ID, err)
 	}
 	a.session.Event("stick", fmt.Sprintf("plays %s from a USB stick", m.ID), a.clock.Now())
 	return m.ID, nil
 }
 
-// wishStick makes the programme of a stick stand in place of the server's.
-func (a *Agent) wishStick(viewer string, ref protocol.ManifestRef) {
+// tryStick has the programme of a stick stand in place of the server's for as long as it is being taken.
+func (a *Agent) tryStick(viewer string, ref *protocol.ManifestRef) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.wish.Viewer != viewer {
 		a.wish = wish{Viewer: viewer}
 	}
-	a.wish.Stick = &ref
-	if a.wish.Declined == ref.Digest {
-		a.wish.Declined = digest.Digest{}
+	a.wish.trying = ref
+}
+
+// stickTried has it stay so if it plays, also after a restart, and otherwise the former wish followed again: what a stick lacks may be nowhere else, and
+// nothing else would ever come.
+func (a *Agent) stickTried(ref *protocol.ManifestRef, plays bool) {
+	a.mu.Lock()
+	if a.wish.trying != ref {
+		a.mu.Unlock()
+		return // the server has another one meanwhile, or somebody another stick
+	}
+	a.wish.trying = nil
+	if plays {
+		a.wish.Stick = ref
+		if a.wish.Declined == ref.Digest {
+			a.wish.Declined = digest.Digest{}
+		}
 	}
 	w := a.wish
 	a.mu.Unlock()
-	a.keepWish(w)
-	a.fault(faultRolledBack, nil)
+	if plays {
+		a.keepWish(w)
+	}
+	a.want()
 }
 
 // giveBack writes the viewer's status, the end of its log and its proof of play to a stick, for whoever carries it. The plays stay here too: a server that

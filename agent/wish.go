@@ -25,6 +25,8 @@ type wish struct {
 	Declined digest.Digest `json:"declined,omitzero"`
 	// Stick is the programme that came on a USB stick. It stands in place of the server's until that has another one.
 	Stick *protocol.ManifestRef `json:"stick,omitempty"`
+	// trying is the programme of a stick that is being taken; nil if none is. It isn't kept on disk: it may turn out that it can't be had.
+	trying *protocol.ManifestRef
 }
 
 // openWish reads the last wish. One that can't be read is no loss: the server says it again.
@@ -77,7 +79,7 @@ func (a *Agent) desired(d protocol.Desired) {
 		}
 		a.wish = wish{Viewer: e.Viewer, Desired: d, Declined: old.Declined}
 		if d.Rev == old.Rev || sameProgramme(d, old.Desired) {
-			a.wish.Stick = old.Stick
+			a.wish.Stick, a.wish.trying = old.Stick, old.trying
 		}
 		if d.Manifest != nil && d.Manifest.Digest != old.Declined {
 			a.wish.Declined = digest.Digest{}
@@ -123,9 +125,9 @@ func sameProgramme(a, b protocol.Desired) bool {
 // want has the library get what is wanted.
 func (a *Agent) want() {
 	a.mu.Lock()
-	m, declined := a.wish.wanted(), a.wish.Declined
+	m, declined := a.wish.wanted(), a.wish.declines()
 	a.mu.Unlock()
-	if m != nil && m.Digest == declined {
+	if declined {
 		a.fault(faultRolledBack, errors.New("the programme was rolled back; the viewer waits for another one from the server"))
 		return
 	}
@@ -137,10 +139,19 @@ func (a *Agent) want() {
 
 // wanted is the programme that is wanted, or nil.
 func (w wish) wanted() *protocol.ManifestRef {
-	if w.Stick != nil {
+	switch {
+	case w.trying != nil:
+		return w.trying
+	case w.Stick != nil:
 		return w.Stick
 	}
 	return w.Manifest
+}
+
+// declines tells whether what is wanted is what was rolled back from, and nobody has brought it on a stick again.
+func (w wish) declines() bool {
+	m := w.wanted()
+	return m != nil && m.Digest == w.Declined && w.trying == nil
 }
 
 // siteServers are the site's servers, as the server last said or as the enrolment did.
