@@ -146,13 +146,3 @@ func TestDiskFullAtEveryStage(t *testing.T) {
 		}
 	}
 }
-
-// lastFault is what was told last; nil is that all is well, or that nothing was told.
-func (v *viewer) lastFault() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.faults) == 0 {
-		return nil
-	}
-	return v.faults[len(v.faults)-1]
-}

@@ -184,7 +184,7 @@ func (l *Library) Verify(ctx context.Context, mend bool, progress func(files int
 		}
 	}
 	if mend && len(v.Bad)+len(v.Missing) > 0 {
-		l.mendActive()
+		l.Refresh()
 	}
 	return v, nil
 }

@@ -1,8 +1,9 @@
 // Package library gets from a wanted manifest to an activated generation, all or nothing.
 //
 // It owns the order of things: the manifest is fetched, its signature checked, it is read, what is missing is fetched, and
-// only when all of it is on disk does it become the active generation. Whatever fails on the way, what is active stays. It
-// never shows anything and never talks to a server itself.
+// only when all of it is on disk does it become the active generation. Whatever fails on the way, what is active stays, and
+// what of it is damaged is fetched again, whether what is wanted can be had or not. It never shows anything and never talks to
+// a server itself.
 package library
 
 import (
@@ -177,8 +178,15 @@ func (l *Library) Rollback() (from digest.Digest, to Active, err error) {
 	if l.cancel != nil {
 		l.cancel()
 	}
+	wanted := l.wanted
 	l.wanted = nil
 	l.mu.Unlock()
+	defer func() {
+		if err != nil && wanted != nil {
+			l.Want(*wanted)
+		}
+		l.Refresh()
+	}()
 	l.activating.Lock()
 	defer l.activating.Unlock()
 	current, _ := l.config.Store.Current()
@@ -208,23 +216,31 @@ func (l *Library) Run(ctx context.Context) error {
 	retry := backoff.Backoff{Base: firstRetry, Max: lastRetry}
 	retryAlso := retry
 	var last Ref
-	for ctx.Err() == nil {
+	var err error
+	for news := true; ctx.Err() == nil; {
 		select {
 		case <-l.news: // the sync that begins now has it
+			news = true
 		default:
 		}
 		if wanted := l.nowWanted(); wanted != last {
 			retry.Reset()
 			last = wanted
 		}
-		err := l.sync(ctx)
-		l.tell(last, err)
-		if errors.Is(err, errSuperseded) {
+		if news || !isFinal(err) {
+			err = l.sync(ctx)
+			l.tell(last, err)
+		}
+		var damage error
+		if last == (Ref{}) || err != nil && !errors.Is(err, errSuperseded) {
+			damage = l.mend(ctx, last)
+		}
+		if errors.Is(err, errSuperseded) || errors.Is(damage, errSuperseded) {
 			retry.Reset()
-			l.wait(ctx, 0)
+			news = l.wait(ctx, 0)
 			continue
 		}
-		wait := l.pause(err, &retry)
+		wait := l.pause(last, err, damage, &retry)
 		switch err := l.fetchAlso(ctx, last); {
 		case errors.Is(err, errSuperseded):
 			wait = 0 // there is news
@@ -233,26 +249,48 @@ func (l *Library) Run(ctx context.Context) error {
 		default:
 			wait = sooner(wait, l.pauseAlso(err, &retryAlso))
 		}
-		l.wait(ctx, wait)
+		news = l.wait(ctx, wait)
 	}
 	return nil
 }
 
-// pause is how long to wait after a sync of the programme; 0 is until there is news.
-func (l *Library) pause(err error, retry *backoff.Backoff) (wait time.Duration) {
-	if err == nil {
+// pause tells why what is wanted can't be had, and why what is on disk can't be mended, and gives how long to wait before both are tried again; 0 is until there is
+// news.
+func (l *Library) pause(wanted Ref, err, damage error, retry *backoff.Backoff) (wait time.Duration) {
+	current, _ := l.config.Store.Current()
+	var fault error
+	again := false
+	for i, err := range []error{err, damage} {
+		closed, waits := errors.AsType[*closedError](err)
+		if waits {
+			wait = closed.opens
+		}
+		if err == nil || waits {
+			continue
+		}
+		again = again || !isFinal(err)
+		if mended := i > 0; mended != (current.Manifest == wanted.Digest) {
+			err = l.withDamage(err)
+		}
+		if fault != nil {
+			err = fmt.Errorf("%w; and %w", fault, err)
+		}
+		fault = err
+	}
+	if fault == nil && wait == 0 {
 		retry.Reset()
+		l.config.Fault(nil)
 		return 0
 	}
-	if closed, ok := errors.AsType[*closedError](err); ok {
-		l.log.Info("The new programme waits for the hours in which downloads are allowed", "wait", closed.opens.Round(time.Second))
-		return closed.opens
+	if fault == nil {
+		l.log.Info("The new programme waits for the hours in which downloads are allowed", "wait", wait.Round(time.Second))
+		return wait
 	}
-	l.config.Fault(l.withDamage(err))
-	if !isFinal(err) {
-		wait = retry.Next()
+	l.config.Fault(fault)
+	if again {
+		wait = sooner(wait, retry.Next())
 	}
-	l.log.Warn("The new programme can't be had; the one before plays on", "err", err, "retry", wait.Round(100*time.Millisecond))
+	l.log.Warn("The new programme can't be had; the one before plays on", "err", fault, "retry", wait.Round(100*time.Millisecond))
 	return wait
 }
 
@@ -329,8 +367,8 @@ func (l *Library) withDamage(err error) error {
 	return fmt.Errorf("%w; and it can't be mended now: %w", l.damaged, err)
 }
 
-// wait returns after d (0 means never), when there is news, or when ctx ends.
-func (l *Library) wait(ctx context.Context, d time.Duration) {
+// wait returns after d (0 means never), when ctx ends, or when there is news, which it tells.
+func (l *Library) wait(ctx context.Context, d time.Duration) (news bool) {
 	var after <-chan time.Time
 	if d > 0 {
 		timer := time.NewTimer(d)
@@ -340,8 +378,10 @@ func (l *Library) wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-after:
 	case <-l.news:
+		return true
 	case <-ctx.Done():
 	}
+	return false
 }
 
 // errSuperseded says that another generation is wanted, or that the task ends.
@@ -358,7 +398,7 @@ func isFinal(err error) bool {
 }
 
 // Load activates what is on disk, without any network: the current generation, or, if that is damaged, the previous one.
-// Run does it at its beginning.
+// Run does it at its beginning, and then has the current one mended.
 func (l *Library) Load(ctx context.Context) {
 	current, ok := l.config.Store.Current()
 	if !ok {
@@ -377,27 +417,15 @@ func (l *Library) Load(ctx context.Context) {
 	l.config.Fault(l.damaged)
 	previous, ok := l.config.Store.Previous()
 	if !ok || ctx.Err() != nil {
-		l.mend(current)
 		return
 	}
 	a, err = l.open(previous)
 	if err != nil {
 		l.log.Error("The programme before it is damaged too", "digest", previous.Manifest.Short(), "err", err)
-		l.mend(current)
 		return
 	}
 	l.log.Warn("Playing the programme before it", "programme", a.Manifest.ID, "digest", previous.Manifest.Short())
 	l.set(a)
-	l.mend(current)
-}
-
-// mend wants a damaged generation again, unless something else is wanted already.
-func (l *Library) mend(g store.Generation) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.wanted == nil {
-		l.wanted = &Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}
-	}
 }
 
 // open reads a generation from disk and checks that all of it is there.

@@ -174,14 +174,6 @@ func (l *Library) examine(ctx context.Context, d digest.Digest, wait func(contex
 	l.log.Error("A file on disk has changed by itself: the disk is failing", "digest", d.Short(), "err", err)
 	l.config.Store.SetAside(d)
 	l.config.Damaged(d)
-	l.mendActive()
-	return false
-}
-
-// mendActive has what is missing of the active generation fetched again.
-func (l *Library) mendActive() {
-	if a, ok := l.Active(); ok {
-		l.mend(a.Generation)
-	}
 	l.Refresh()
+	return false
 }

@@ -270,6 +270,7 @@ func TestGet(t *testing.T) {
 		if err := v.Get(t.Context(), b); err == nil || !strings.Contains(err.Error(), "404") {
 			t.Errorf("what isn't there: %v", err)
 		}
+		synctest.Wait()
 		v.check(t, "a", "404")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

@@ -293,6 +293,16 @@ func (v *viewer) faultCount() int {
 	return len(v.faults)
 }
 
+// lastFault is what was told last; nil is that all is well, or that nothing was told.
+func (v *viewer) lastFault() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.faults) == 0 {
+		return nil
+	}
+	return v.faults[len(v.faults)-1]
+}
+
 // whole checks every byte of a programme.
 func whole(t *testing.T, s *store.Store, m *manifest.Manifest) {
 	t.Helper()

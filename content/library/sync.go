@@ -36,18 +36,22 @@ func (l *Library) sync(ctx context.Context) error {
 		return errSuperseded // whatever the error is that this has caused
 	}
 	if err == nil {
-		l.mu.Lock()
-		l.damaged = nil
-		l.mu.Unlock()
-		l.config.Fault(nil)
+		l.isWhole()
 	}
 	return err
+}
+
+// isWhole notes that the current generation plays.
+func (l *Library) isWhole() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.damaged = nil
 }
 
 // follow makes wanted the active generation in place of active.
 func (l *Library) follow(ctx context.Context, wanted Ref, active *Active) error {
 	plays := active != nil && active.Generation.Manifest == wanted.Digest
-	m, err := l.fetchManifest(ctx, wanted)
+	m, err := l.fetchManifest(ctx, wanted, false)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func (l *Library) forgetDamaged(wanted Ref, active *Active) error {
 }
 
 // fetchManifest brings the wanted manifest into the store, checks and reads it.
-func (l *Library) fetchManifest(ctx context.Context, r Ref) (*manifest.Manifest, error) {
+func (l *Library) fetchManifest(ctx context.Context, r Ref, activated bool) (*manifest.Manifest, error) {
 	if r.Size < 1 || r.Size > manifest.MaxSize {
 		return nil, finalError{fmt.Errorf("manifest: a size of %d bytes is out of range", r.Size)}
 	}
@@ -103,7 +107,7 @@ func (l *Library) fetchManifest(ctx context.Context, r Ref) (*manifest.Manifest,
 			return nil, fmt.Errorf("manifest: %w", err)
 		}
 	}
-	m, err := l.readManifest(r, false)
+	m, err := l.readManifest(r, activated)
 	if isFinal(err) {
 		l.discard(r.Digest)
 	}

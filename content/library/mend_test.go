@@ -1,0 +1,118 @@
+package library_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vitrine/content/digest"
+	"vitrine/content/library"
+)
+
+// cannot are ways in which a programme can't be had, though the server is there.
+var cannot = map[string]struct {
+	publish func(s *site) library.Ref
+	fault   string
+}{
+	"a file is missing": {func(s *site) library.Ref {
+		r := s.publish("lost", "5 lost")
+		s.remove("5 lost")
+		return r
+	}, "404"},
+	"too large": {func(s *site) library.Ref { return s.publish("large", "6"+strings.Repeat("x", 20_000)) }, "too small"},
+	"a forgery": {func(s *site) library.Ref {
+		r := s.publish("forged", "7 forged")
+		r.Signature = sign([]byte("other")).Signature
+		return r
+	}, "signature"},
+}
+
+// A file of the programme that plays is mended, though another programme is wanted and can't be had.
+func TestMendedBesideWhatCannotBeHad(t *testing.T) {
+	for name, test := range cannot {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T, s *site, dir string) {
+				v := start(t, dir, s, false, quota(dir, 10_000))
+				v.want(s.publish("a", "1 whole", "2 damaged"))
+				wanted := test.publish(s)
+				v.want(wanted)
+				v.check(t, "a", test.fault)
+				s.remove("2 damaged")
+				change(t, file(dir, digest.Of([]byte("2 damaged"))), flip)
+				v.Check(t.Context(), digest.Of([]byte("2 damaged")))
+				<-time.After(10 * time.Minute)
+				synctest.Wait()
+				asked := s.asked(wanted.Digest)
+				s.put(digest.Of([]byte("2 damaged")), "2 damaged")
+				<-time.After(10 * time.Minute)
+				synctest.Wait()
+				v.check(t, "a", test.fault)
+				if fault := v.lastFault(); strings.Contains(fault.Error(), "picture 2") {
+					t.Errorf("once it is mended the fault is %q", fault)
+				}
+				if s.asked(wanted.Digest) != asked {
+					t.Error("what is wanted is asked for again and again, though only another manifest could help")
+				}
+			})
+		})
+	}
+}
+
+// A damaged programme is mended and plays again, and not the one before it, though another one is wanted and can't be had.
+func TestDamagedCurrentBesideWhatCannotBeHad(t *testing.T) {
+	for way, test := range cannot {
+		for name, damage := range damages {
+			t.Run(way+", "+name, func(t *testing.T) {
+				in(t, func(t *testing.T, s *site, dir string) {
+					a, b := two(t, dir, s)
+					damage(t, dir, b)
+					v := start(t, dir, s, true, quota(dir, 10_000))
+					v.mu.Lock()
+					v.offline = false
+					v.mu.Unlock()
+					v.want(test.publish(s))
+					<-time.After(time.Minute) // once b is there, what it needs is known
+					synctest.Wait()
+					v.check(t, "b", test.fault)
+					if v.generations() != generations(b, a) {
+						t.Errorf("generations %s, want %s", v.generations(), generations(b, a))
+					}
+				})
+			})
+		}
+	}
+}
+
+// If neither programme can be played, and the server has the earlier one alone, that plays.
+func TestEarlierProgrammeIsMended(t *testing.T) {
+	in(t, func(t *testing.T, s *site, dir string) {
+		a, b := two(t, dir, s)
+		change(t, file(dir, a.Digest), flip)
+		change(t, file(dir, b.Digest), flip)
+		s.remove(string(compose("b", "both", "only b")))
+		v := start(t, dir, s, false, nil)
+		v.check(t, "a", "404")
+		v.stop()
+		s.publish("b", "both", "only b")
+		start(t, dir, s, false, nil).check(t, "b", "")
+	})
+}
+
+// A way back that isn't there doesn't cost the programme that is on its way.
+func TestRollbackToNothing(t *testing.T) {
+	in(t, func(t *testing.T, s *site, dir string) {
+		v := start(t, dir, s, false, nil)
+		v.want(s.publish("a", "1"))
+		s.held[digest.Of([]byte("2"))] = true
+		v.want(s.publish("b", "2"))
+		s.mu.Lock()
+		clear(s.held) // of the next tries
+		s.mu.Unlock()
+		if _, _, err := v.Rollback(); err == nil {
+			t.Fatal("went back to nothing")
+		}
+		synctest.Wait()
+		v.check(t, "b", "")
+	})
+}
