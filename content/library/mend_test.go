@@ -1,6 +1,8 @@
 package library_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +10,7 @@ import (
 
 	"vitrine/content/digest"
 	"vitrine/content/library"
+	"vitrine/content/store"
 )
 
 // cannot are ways in which a programme can't be had, though the server is there.
@@ -114,5 +117,100 @@ func TestRollbackToNothing(t *testing.T) {
 		}
 		synctest.Wait()
 		v.check(t, "b", "")
+	})
+}
+
+// picture is one of 2,000 bytes.
+func picture(name string) string { return name + strings.Repeat("x", 2000) }
+
+// A manifest on a disk that is full of what is kept is damaged, and somebody else has taken a little of the disk: the programme comes again, and others do.
+func TestDamagedManifestOnAFullDisk(t *testing.T) {
+	for _, still := range []bool{true, false} {
+		in(t, func(t *testing.T, s *site, dir string) {
+			var taken int64
+			free := quota(dir, 12_000)
+			disk := func(path string) (int64, error) {
+				n, err := free(path)
+				return n - taken, err
+			}
+			v := start(t, dir, s, false, disk)
+			var last library.Ref
+			for _, id := range []string{"0", "1", "2", "3", "4", "5", "6"} {
+				last = s.publish(id, picture(id))
+				v.want(last)
+				v.check(t, id, "")
+			}
+			v.stop()
+			change(t, file(dir, last.Digest), flip)
+			taken = 3000
+			if !still {
+				s.remove(string(compose("6", picture("6"))))
+			}
+			v = start(t, dir, s, false, disk)
+			eventually()
+			if still {
+				v.check(t, "6", "")
+			} else {
+				v.check(t, "5", "404")
+			}
+			v.want(s.publish("7", picture("7")))
+			eventually()
+			v.check(t, "7", "")
+		})
+	}
+}
+
+// A viewer that another site has taken in gets its programme, though the disk is full of what it had. If that plays, and there isn't room for both, it plays on
+// until the next start.
+func TestNewKeyOnAFullDisk(t *testing.T) {
+	for name, test := range map[string]struct {
+		ids     string
+		size    int
+		restart bool
+	}{
+		"full of what is kept":       {"012", 2000, false},
+		"full of both programmes":    {"01", 3500, false},
+		"full of the one that plays": {"0", 6800, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T, s *site, dir string) {
+				mine := siteKey
+				defer func() { siteKey = mine }()
+				full := store.Config{Quota: store.Amount{Bytes: 9000}}
+				v := startOn(t, dir, full, s, false)
+				var last string
+				for _, id := range test.ids {
+					last = string(id)
+					v.want(s.publish(last, last+strings.Repeat("x", test.size)))
+				}
+				v.check(t, last, "")
+				siteKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, ed25519.SeedSize))
+				other := s.publish("other", picture("4"))
+				v.want(other)
+				eventually()
+				if test.restart {
+					v.check(t, last, "quota")
+					v.stop()
+					v = startOn(t, dir, full, s, false)
+					v.want(other)
+					eventually()
+				}
+				v.check(t, "other", "")
+				v.stop()
+				start(t, dir, s, true, nil).check(t, "other", "")
+			})
+		})
+	}
+}
+
+// Nothing is purged while it isn't known what the current programme needs.
+func TestPurgeWithADamagedManifest(t *testing.T) {
+	in(t, func(t *testing.T, s *site, dir string) {
+		_, b := two(t, dir, s)
+		change(t, file(dir, b.Digest), flip)
+		v := start(t, dir, s, true, nil)
+		if files, _, err := v.Purge(); err == nil || files != 0 || !v.has("both") {
+			t.Errorf("purged %d files, %v", files, err)
+		}
 	})
 }

@@ -8,7 +8,8 @@ import (
 	"vitrine/content/store"
 )
 
-// Purge removes from disk what neither generation needs, nor the one that is wanted, nor a pin, and gives how many files and bytes that were.
+// Purge removes from disk what neither generation needs, nor the one that is wanted, nor a pin, and gives how many files and bytes that were. While it isn't
+// known what the current generation needs nothing is removed.
 func (l *Library) Purge() (files int, size int64, err error) {
 	keep, err := l.needed()
 	if err != nil {
@@ -26,15 +27,13 @@ func (l *Library) logRemoved(files int, size int64) {
 }
 
 // makeRoom removes what nothing needs, what wasn't needed for the longest time first, until need more bytes fit, and says if that
-// isn't enough. What next needs stays too.
+// isn't enough. What next needs stays too. If the manifest of a generation can't be read, or is signed with a former key of the viewer's, its files go by their
+// age as well: it can't be played so, and must not keep away what can, least of all its own manifest.
 func (l *Library) makeRoom(need int64, next ...*manifest.Manifest) error {
 	if l.config.Store.Room(need) == nil {
 		return nil
 	}
-	keep, err := l.needed(next...)
-	if err != nil {
-		return err
-	}
+	keep, _ := l.needed(next...)
 	files, size, err := l.config.Store.Evict(need, func(d digest.Digest) bool { return keep[d] })
 	l.logRemoved(files, size)
 	if err != nil {
@@ -72,16 +71,15 @@ func refOf(g store.Generation) Ref {
 	return Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}
 }
 
-// needed is what must stay on disk: both generations, what is wanted, also beside the programme, what is pinned, and what others need. Of the current
-// generation it must be known: while it can't be read nothing is removed. The previous one, if it can't be read, can't be rolled back
-// to either.
-func (l *Library) needed(others ...*manifest.Manifest) (map[digest.Digest]bool, error) {
-	keep := map[digest.Digest]bool{}
+// needed is what must stay on disk: what plays, both generations, what is wanted, also beside the programme, what is pinned, and what others need. The error says
+// that it isn't known what the current generation needs.
+func (l *Library) needed(others ...*manifest.Manifest) (keep map[digest.Digest]bool, unknown error) {
+	keep = map[digest.Digest]bool{}
 	for i, g := range l.remembered() {
 		keep[g.Manifest] = true
 		m, err := l.readManifest(refOf(g), true)
 		if err != nil && i == 0 {
-			return nil, fmt.Errorf("it isn't known what the present programme needs: %w", err)
+			unknown = fmt.Errorf("it isn't known what the present programme needs: %w", err)
 		}
 		if err == nil {
 			others = append(others, m)
@@ -114,7 +112,7 @@ func (l *Library) needed(others ...*manifest.Manifest) (map[digest.Digest]bool, 
 			keep[d] = true
 		}
 	}
-	return keep, nil
+	return keep, unknown
 }
 
 // dropped are the assets of the previous generation that the current one doesn't need: the next activation gives them up.
