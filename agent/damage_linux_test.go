@@ -55,6 +55,23 @@ func TestUnreadableState(t *testing.T) {
 	}
 }
 
+// A viewer that can't read to which site it belongs takes nothing from a stick that the site would have had to sign.
+func TestUnreadableEnrolmentTakesNoSettings(t *testing.T) {
+	state, stick := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.MkdirAll(filepath.Join(state, "identity", "enrolment.json"), 0o700), // a folder can't be read as a file
+		os.WriteFile(filepath.Join(stick, "vitrine.toml"), []byte("name = \"Lobby\"\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0", StartAnew: func() { t.Error("it starts anew") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	if a.TakeSettings(t.Context(), stick) || !strings.Contains(a.Noticed(), "can't read to which site it belongs") {
+		t.Errorf("it says %q", a.Noticed())
+	}
+}
+
 // An authority that the settings name and that isn't there is a fault, and not a black screen.
 func TestMissingAuthority(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "proxy-ca.pem")
