@@ -175,8 +175,7 @@ func (l *Library) Verify(ctx context.Context, mend bool, progress func(files int
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			v.Bad = append(v.Bad, item.Digest)
 			if mend {
-				l.config.Store.SetAside(item.Digest)
-				l.config.Damaged(item.Digest)
+				l.bad(item.Digest, err)
 			}
 		}
 		if progress != nil {

@@ -4,6 +4,9 @@
 // only when all of it is on disk does it become the active generation. Whatever fails on the way, what is active stays, and
 // what of it is damaged is fetched again, whether what is wanted can be had or not. It never shows anything and never talks to
 // a server itself.
+//
+// After damage the whole one of the two generations on disk plays, the current one before the previous one: the last good programme. If neither is whole,
+// what there is of one plays, again the current one first, since most of a programme is more than a dark screen.
 package library
 
 import (
@@ -31,7 +34,7 @@ type Ref struct {
 	Signature string
 }
 
-// Active is the generation that plays. All of it is on disk.
+// Active is the generation that plays. All of it was on disk when it was activated; what is damaged since is fetched again.
 type Active struct {
 	Generation store.Generation
 	Manifest   *manifest.Manifest
@@ -397,40 +400,44 @@ func isFinal(err error) bool {
 	return ok
 }
 
-// Load activates what is on disk, without any network: the current generation, or, if that is damaged, the previous one.
-// Run does it at its beginning, and then has the current one mended.
-func (l *Library) Load(ctx context.Context) {
-	current, ok := l.config.Store.Current()
-	if !ok {
-		return
+// Load activates what is on disk, without any network: the current generation, or, if that is damaged, the previous one, or, if neither is whole, what is there
+// of one. Run does it at its beginning, and then has the current one mended.
+func (l *Library) Load(context.Context) {
+	var partial *Active
+	for i, g := range l.remembered() {
+		a, err := l.open(g)
+		if err == nil {
+			l.log.Info([]string{"Playing what is on disk", "Playing the programme before it"}[i], "programme", a.Manifest.ID, "digest", g.Manifest.Short())
+			l.set(a)
+			return
+		}
+		l.log.Error([]string{"The programme on disk is damaged", "The programme before it is damaged too"}[i], "digest", g.Manifest.Short(), "err", err)
+		if i == 0 {
+			l.mu.Lock()
+			l.damaged = fmt.Errorf("the programme on disk is damaged: %w", err)
+			l.mu.Unlock()
+			l.config.Fault(l.damaged)
+		}
+		if missing, ok := errors.AsType[*missingError](err); ok && missing.missing < missing.of && partial == nil {
+			partial = &a
+		}
 	}
-	a, err := l.open(current)
-	if err == nil {
-		l.log.Info("Playing what is on disk", "programme", a.Manifest.ID, "digest", current.Manifest.Short())
-		l.set(a)
-		return
+	if partial != nil {
+		l.log.Warn("Playing what is there of a programme", "programme", partial.Manifest.ID, "digest", partial.Generation.Manifest.Short())
+		l.set(*partial)
 	}
-	l.log.Error("The programme on disk is damaged", "digest", current.Manifest.Short(), "err", err)
-	l.mu.Lock()
-	l.damaged = fmt.Errorf("the programme on disk is damaged: %w", err)
-	l.mu.Unlock()
-	l.config.Fault(l.damaged)
-	previous, ok := l.config.Store.Previous()
-	if !ok || ctx.Err() != nil {
-		return
-	}
-	a, err = l.open(previous)
-	if err != nil {
-		l.log.Error("The programme before it is damaged too", "digest", previous.Manifest.Short(), "err", err)
-		return
-	}
-	l.log.Warn("Playing the programme before it", "programme", a.Manifest.ID, "digest", previous.Manifest.Short())
-	l.set(a)
 }
 
-// open reads a generation from disk and checks that all of it is there.
+// A missingError says that files of a generation aren't on disk.
+type missingError struct{ missing, of int }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("%d of its %d files are missing", e.missing, e.of)
+}
+
+// open reads a generation from disk and checks that all of it is there. With a *missingError it gives what there is.
 func (l *Library) open(g store.Generation) (Active, error) {
-	m, err := l.readManifest(Ref{Digest: g.Manifest, Size: g.Size, Signature: g.Signature}, true)
+	m, err := l.readManifest(refOf(g), true)
 	if err != nil {
 		return Active{}, err
 	}
@@ -443,10 +450,11 @@ func (l *Library) open(g store.Generation) (Active, error) {
 			missing++
 		}
 	}
+	a := Active{Generation: g, Manifest: m}
 	if missing > 0 {
-		return Active{}, fmt.Errorf("%d of its %d files are missing", missing, len(used))
+		return a, &missingError{missing, len(used)}
 	}
-	return Active{Generation: g, Manifest: m}, nil
+	return a, nil
 }
 
 // set makes a the active generation.

@@ -3,7 +3,9 @@ package library_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"vitrine/content/digest"
 	"vitrine/content/library"
 	"vitrine/content/store"
+	"vitrine/platform/disk"
 )
 
 // cannot are ways in which a programme can't be had, though the server is there.
@@ -129,11 +132,11 @@ func TestDamagedManifestOnAFullDisk(t *testing.T) {
 		in(t, func(t *testing.T, s *site, dir string) {
 			var taken int64
 			free := quota(dir, 12_000)
-			disk := func(path string) (int64, error) {
+			left := func(path string) (int64, error) {
 				n, err := free(path)
 				return n - taken, err
 			}
-			v := start(t, dir, s, false, disk)
+			v := start(t, dir, s, false, left)
 			var last library.Ref
 			for _, id := range []string{"0", "1", "2", "3", "4", "5", "6"} {
 				last = s.publish(id, picture(id))
@@ -146,7 +149,7 @@ func TestDamagedManifestOnAFullDisk(t *testing.T) {
 			if !still {
 				s.remove(string(compose("6", picture("6"))))
 			}
-			v = start(t, dir, s, false, disk)
+			v = start(t, dir, s, false, left)
 			eventually()
 			if still {
 				v.check(t, "6", "")
@@ -213,4 +216,80 @@ func TestPurgeWithADamagedManifest(t *testing.T) {
 			t.Errorf("purged %d files, %v", files, err)
 		}
 	})
+}
+
+// What is there of the only programme plays after a start, and the rest comes once there is a server; against a whole one before it that plays.
+func TestPartOfAProgramme(t *testing.T) {
+	in(t, func(t *testing.T, s *site, dir string) {
+		v := start(t, dir, s, false, nil)
+		v.want(s.publish("a", "1 whole", "2 damaged", "3 whole"))
+		v.mu.Lock()
+		v.offline = true
+		v.mu.Unlock()
+		change(t, file(dir, digest.Of([]byte("2 damaged"))), flip)
+		v.Check(t.Context(), digest.Of([]byte("2 damaged")))
+		v.stop()
+		v = start(t, dir, s, true, nil)
+		if a, ok := v.Active(); !ok || a.Manifest.ID != "a" || v.lastFault() == nil {
+			t.Errorf("plays %+v, %v, fault %v", a.Manifest, ok, v.lastFault())
+		}
+		v.mu.Lock()
+		v.offline = false
+		v.mu.Unlock()
+		v.Refresh()
+		synctest.Wait()
+		v.check(t, "a", "")
+	})
+}
+
+// unread is a disk that can't read a file for a moment.
+type unread struct {
+	disk.OS
+	path string
+	now  bool
+}
+
+func (d *unread) OpenFile(path string, flag int, perm fs.FileMode) (disk.File, error) {
+	if d.now && path == d.path {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EIO}
+	}
+	return d.OS.OpenFile(path, flag, perm)
+}
+
+// A file that the disk can't read for a moment isn't lost; one that it can never read again is fetched in its place.
+func TestUnreadForAMoment(t *testing.T) {
+	for _, moment := range []bool{true, false} {
+		in(t, func(t *testing.T, s *site, dir string) {
+			d := digest.Of([]byte("2 unread"))
+			hurt := &unread{path: file(dir, d)}
+			v := startOn(t, dir, store.Config{FS: hurt}, s, false)
+			v.want(s.publish("a", "1 whole", "2 unread"))
+			v.mu.Lock()
+			v.offline = true
+			v.mu.Unlock()
+			hurt.now = true
+			if v.Check(t.Context(), d) {
+				t.Error("what can't be read is good")
+			}
+			synctest.Wait()
+			if moment {
+				hurt.now = false
+				eventually()
+				v.check(t, "a", "no server")
+				v.stop()
+				startOn(t, dir, store.Config{FS: hurt}, s, true).check(t, "a", "")
+				return
+			}
+			asked := s.asked(d)
+			v.mu.Lock()
+			v.offline = false
+			v.mu.Unlock()
+			eventually()
+			hurt.now = false
+			v.check(t, "a", "")
+			if s.asked(d) == asked {
+				t.Error("it isn't fetched again")
+			}
+		})
+	}
 }

@@ -172,8 +172,17 @@ func (l *Library) examine(ctx context.Context, d digest.Digest, wait func(contex
 		return true
 	}
 	l.log.Error("A file on disk has changed by itself: the disk is failing", "digest", d.Short(), "err", err)
-	l.config.Store.SetAside(d)
-	l.config.Damaged(d)
+	l.bad(d, err)
 	l.Refresh()
 	return false
+}
+
+// bad takes a file away whose bytes have changed. One that couldn't be read stays until another copy has come: the next time it may be.
+func (l *Library) bad(d digest.Digest, err error) {
+	if atomicfile.IsDiskFault(err) {
+		l.config.Store.Doubt(d)
+	} else {
+		l.config.Store.SetAside(d)
+	}
+	l.config.Damaged(d)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"vitrine/content/digest"
+	"vitrine/platform/atomicfile"
 	"vitrine/platform/disk"
 )
 
@@ -37,21 +38,40 @@ func (s *Store) Vouch(ds ...digest.Digest) {
 	defer s.mu.Unlock()
 	for _, d := range ds {
 		s.vouched[d] = struct{}{}
+		delete(s.doubted, d)
 	}
 }
 
+// Doubt says that an asset can't be read, or not always: Adopt wants another copy until the next start, and the file stays until that has come.
+func (s *Store) Doubt(d digest.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.vouched, d)
+	s.doubted[d] = struct{}{}
+}
+
 // Adopt is Has, but it reads a file that nobody vouches for, as one that a run wrote that was cut off, or that a person copied
-// there. One that isn't what its name says is set aside, so that it is fetched. But if only size is wrong the file stays, since a
+// there. One that isn't what its name says is set aside, so that it is fetched; one that the disk can't read stays until then. But if only size is wrong the file stays, since a
 // programme that plays may need it.
 func (s *Store) Adopt(ctx context.Context, d digest.Digest, size int64) bool {
 	if s.Has(d, size) {
 		return true
 	}
+	s.mu.Lock()
+	_, doubted := s.doubted[d]
+	s.mu.Unlock()
+	if doubted {
+		return false
+	}
 	if _, err := s.fs.Stat(s.path(d)); err != nil {
 		return false
 	}
 	if err := s.Verify(ctx, d); err != nil {
-		if ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case atomicfile.IsDiskFault(err):
+			s.Doubt(d)
+		default:
 			s.SetAside(d)
 		}
 		return false

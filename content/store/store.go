@@ -61,6 +61,8 @@ type Store struct {
 	pins        map[digest.Digest]Pin
 	// vouched are the assets that this run has written or read, or that a generation vouches for.
 	vouched map[digest.Digest]struct{}
+	// doubted are those that couldn't be read in this run.
+	doubted map[digest.Digest]struct{}
 	// writing are the assets that a Writer is at work on.
 	writing map[digest.Digest]bool
 	commits committer
@@ -80,7 +82,7 @@ func Open(dir string, c Config) (*Store, error) {
 		c.FS = disk.OS{}
 	}
 	s := &Store{dir: dir, config: c, fs: c.FS, log: c.Log, used: -1,
-		vouched: map[digest.Digest]struct{}{}, writing: map[digest.Digest]bool{}, pins: map[digest.Digest]Pin{}, commits: committer{news: make(chan struct{}, 1)}}
+		vouched: map[digest.Digest]struct{}{}, doubted: map[digest.Digest]struct{}{}, writing: map[digest.Digest]bool{}, pins: map[digest.Digest]Pin{}, commits: committer{news: make(chan struct{}, 1)}}
 	if c.ReadOnly {
 		return s, s.openReadOnly()
 	}
