@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -246,11 +247,11 @@ func TestPartOfAProgramme(t *testing.T) {
 type unread struct {
 	disk.OS
 	path string
-	now  bool
+	now  atomic.Bool
 }
 
 func (d *unread) OpenFile(path string, flag int, perm fs.FileMode) (disk.File, error) {
-	if d.now && path == d.path {
+	if d.now.Load() && path == d.path {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EIO}
 	}
 	return d.OS.OpenFile(path, flag, perm)
@@ -267,13 +268,13 @@ func TestUnreadForAMoment(t *testing.T) {
 			v.mu.Lock()
 			v.offline = true
 			v.mu.Unlock()
-			hurt.now = true
+			hurt.now.Store(true)
 			if v.Check(t.Context(), d) {
 				t.Error("what can't be read is good")
 			}
 			synctest.Wait()
 			if moment {
-				hurt.now = false
+				hurt.now.Store(false)
 				eventually()
 				v.check(t, "a", "no server")
 				v.stop()
@@ -285,7 +286,7 @@ func TestUnreadForAMoment(t *testing.T) {
 			v.offline = false
 			v.mu.Unlock()
 			eventually()
-			hurt.now = false
+			hurt.now.Store(false)
 			v.check(t, "a", "")
 			if s.asked(d) == asked {
 				t.Error("it isn't fetched again")
