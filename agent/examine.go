@@ -84,7 +84,7 @@ func (c Config) patient(dialer *proxy.Dialer, client *discovery.Client) doctor.P
 // timed names the settings that have times of the day.
 func (c Config) timed() (names []string) {
 	if c.Operating != nil {
-		names = append(names, "operating_hours")
+		names = append(names, "operating_hours (where the programme names no time zone)")
 	}
 	if c.Content.Windows != nil {
 		names = append(names, "content.windows")

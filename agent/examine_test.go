@@ -48,7 +48,7 @@ func TestPatientKnowsTheTimeZone(t *testing.T) {
 	}
 	hours, morning := week, config.TimeOfDay(4*time.Hour)
 	c := Config{Zone: time.UTC, Operating: hours, Content: config.Content{Windows: hours}, Reboot: &morning}
-	if p := c.patient(&proxy.Dialer{}, nil); p.Zone != time.UTC || !slices.Equal(p.Timed, []string{"operating_hours", "content.windows", "power.reboot"}) {
+	if p := c.patient(&proxy.Dialer{}, nil); p.Zone != time.UTC || !slices.Equal(p.Timed, []string{"operating_hours (where the programme names no time zone)", "content.windows", "power.reboot"}) {
 		t.Errorf("%v, %q", p.Zone, p.Timed)
 	}
 	if p := (Config{}).patient(&proxy.Dialer{}, nil); p.Zone != nil || p.Timed != nil {
