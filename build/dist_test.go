@@ -69,7 +69,7 @@ func makeIn(t *testing.T, folder, prepare, command string, environment ...string
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	script := prepare + `; tar -C .. -c -T - | tar -C "$1" -x; cd "$1"; ` + command + runtime.GOOS + "-" + runtime.GOARCH
+	script := prepare + `; tar -C .. -c -T - | tar -C "$1" -x --no-same-permissions; cd "$1"; ` + command + runtime.GOOS + "-" + runtime.GOARCH
 	c := exec.CommandContext(t.Context(), "bash", "-eu", "-o", "pipefail", "-c", script, "bash", folder)
 	c.Stdin = strings.NewReader(output(t, "git", "-C", "..", "ls-files", "-co", "--exclude-standard"))
 	c.Env = append(c.Environ(), environment...)
