@@ -94,7 +94,6 @@ func TestMistakesChangeNothing(t *testing.T) {
 		"token file missing":        {"vitrine", []string{"run", "--state", fresh + "/v", "--token-file", fresh + "/none"}, 1, []string{fresh + "/none"}},
 		"token damaged":             {"vitrine", []string{"run", "--state", fresh + "/v", "--token", "vitrine1.abc.def"}, 1, []string{"token create"}},
 		"misspelt setting":          {"vitrine", []string{"run", "--state", fresh + "/v", "--config", file}, 1, []string{file, "line 2", "nmae"}},
-		"no CA in a CA file":        {"vitrine", []string{"run", "--state", fresh + "/v", "--page", "127.0.0.1:0", "--config", noCA}, 1, []string{"network.ca_files", file, "no certificate"}},
 		"settings missing":          {"vitrine", []string{"run", "--config", fresh + "/none.toml"}, 1, []string{"none.toml"}},
 		"stick's settings wrong":    {"vitrine", []string{"provision", "check", file}, 1, []string{file, "line 2, column 1", "nmae"}},
 		"no stick's settings":       {"vitrine", []string{"provision", "check", fresh}, 1, []string{fresh, "there is no vitrine.toml"}},

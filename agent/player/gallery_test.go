@@ -63,13 +63,15 @@ type gallery struct {
 	ctx context.Context
 	t   *testing.T
 	p   *player.Player
+	// frozen tells that nothing is to move.
+	frozen bool
 }
 
 // openGallery opens the page, which notes what its policy refuses.
 func openGallery(t *testing.T, p *player.Player, allowed ...string) *gallery {
 	t.Helper()
 	ctx := browsertest.New(t, allowed...)
-	g := &gallery{ctx, t, p}
+	g := &gallery{ctx: ctx, t: t, p: p}
 	browsertest.Do(ctx, t, chromedp.EmulateViewport(galleryWidth, galleryHeight))
 	const note = `globalThis.screenAnimations = () => document.querySelector('vitrine-screen').getAnimations({subtree: true}); addEventListener('securitypolicyviolation', (e) => { (window.violations ??= []).push(e.effectiveDirective + ' ' + e.blockedURI); })`
 	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: note}); err != nil {
@@ -90,9 +92,10 @@ func (g *gallery) turn(l *library, name string, zones ...manifest.Zone) {
 		screenAnimations().every((a) => a.effect.getTiming().iterations === Infinity) &&
 		getComputedStyle(document.querySelector('vitrine-wait')).visibility === 'hidden'`, programme.Generation, len(zones)))
 	g.freeze()
+	g.frozen = true
 }
 
-// freeze stops what runs, at a moment that is always the same.
+// freeze stops what runs, at a moment that is always the same. A line is put back by its clock within a second, and is to be stopped again then.
 func (g *gallery) freeze() {
 	browsertest.Eval[bool](g.ctx, g.t, `screenAnimations().every((a) => { a.pause(); a.currentTime = 1000; return true; })`)
 }
@@ -110,6 +113,9 @@ func (g *gallery) looksAs(name string) {
 	var got image.Image
 	var off string
 	for deadline := time.Now().Add(patience / 3); time.Now().Before(deadline); {
+		if g.frozen {
+			g.freeze()
+		}
 		got = reduced(browsertest.Screenshot(g.ctx, g.t))
 		if off = difference(got, want); off == "" {
 			return
@@ -343,6 +349,7 @@ func TestGalleryTransitions(t *testing.T) {
 	g := openGallery(t, p)
 	for _, transition := range []string{manifest.Fade, manifest.Slide} {
 		g.turn(l, "before "+transition, zone("main", 10, 10, 80, 80, manifest.Item{Type: manifest.Image, Asset: first, Fit: manifest.Cover}))
+		g.frozen = false
 		show(t, p, l.zones(transition, zone("main", 10, 10, 80, 80, manifest.Item{
 			Type: manifest.Image, Asset: second, Fit: manifest.Cover, Transition: transition, TransitionSeconds: 10,
 		})))
