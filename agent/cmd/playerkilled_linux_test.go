@@ -8,12 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"vitrine/agent/update"
+	"vitrine/content/digest"
 	"vitrine/content/release"
 	"vitrine/content/store"
 	"vitrine/platform/disk"
@@ -86,9 +86,9 @@ func TestPlayerLosesPower(t *testing.T) {
 		w.on()
 		w.plays()
 	}
-	t.Logf("%d cuts, %d of them while a file was on its way", 2*rounds, halfway)
+	t.Logf("%d cuts, %d of them while pictures were on their way", 2*rounds, halfway)
 	if rounds >= 10 && halfway == 0 {
-		t.Error("no cut was while a file was on its way")
+		t.Error("no cut was while pictures were on their way")
 	}
 	w.publish(vendor, rounds)
 	w.awaitServer("1 kept", "update", "status")
@@ -118,6 +118,20 @@ func (w *wall) replaceLater(number int) {
 	command(w.t, "mv", more, folder)
 }
 
+// laterPictures are those of that folder.
+func (w *wall) laterPictures() map[digest.Digest]bool {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.site.media, laterFolder, "*"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	pictures := map[digest.Digest]bool{}
+	for _, path := range files {
+		pictures[digest.Of(read(w.t, path))] = true
+	}
+	return pictures
+}
+
 // publish hands out a release that is newer the higher the number is.
 func (w *wall) publish(vendor releaser, number int) {
 	w.t.Helper()
@@ -138,7 +152,8 @@ func (w *wall) endAfter(d time.Duration) {
 	}
 }
 
-// isWhole looks at a copy of the card's last partition: it has a whole programme, and what is known of releases is true. It tells whether a file has come in part.
+// isWhole looks at a copy of the card's last partition: it has a whole programme, and what is known of releases is true. It tells whether the pictures of the
+// newest programme have come in part.
 func (w *wall) isWhole(vendor releaser) (halfway bool) {
 	t := w.t
 	t.Helper()
@@ -181,9 +196,14 @@ func (w *wall) isWhole(vendor releaser) (halfway bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	halfway = slices.ContainsFunc(assets, func(a store.Asset) bool { return a.Partial })
-	t.Logf("on the card: programme %v, %d files, some in part: %v, %s", got, len(assets), halfway, say)
-	return halfway
+	newest, pictures := 0, w.laterPictures()
+	for _, a := range assets {
+		if !a.Partial && pictures[a.Digest] {
+			newest++
+		}
+	}
+	t.Logf("on the card: programme %v, %d of %d of the newest pictures, %s", got, newest, laterPieces, say)
+	return newest > 0 && newest < laterPieces
 }
 
 // partition is where one of the four partitions of an MBR's table begins, and its size, in bytes.
