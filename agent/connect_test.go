@@ -121,39 +121,14 @@ func TestCertificatesOfTheFuture(t *testing.T) {
 // A server whose clock was a year ahead told the time once, and was switched off: the next start is in the year to come, whatever the machine's clock says. The
 // server, with its certificate of 90 days, is believed all the same, and sets the clock right.
 func TestSavedTimeIsFarAhead(t *testing.T) {
-	s, err := server.New(server.Config{State: t.TempDir(), Site: "test", Media: t.TempDir(), Role: protocol.RoleMain, Listen: "127.0.0.1:0", NTP: "127.0.0.1:0", Seconds: 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	<-s.Ready()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
-	token, err := s.Site().CreateToken(time.Hour, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := agent.Config{State: t.TempDir(), Page: "127.0.0.1:0"}
-	a, err := agent.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = a.Identity().Enrol(t.Context(), s.Addr().String(), token, "lobby", protocol.Device{}, a.CertificateTime)
-	a.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, state := enrolled(t, t.TempDir())
+	c := agent.Config{State: state, Page: "127.0.0.1:0"}
 	ahead := time.Now().AddDate(1, 0, 0)
 	if err := os.WriteFile(filepath.Join(c.State, "clock.json"), fmt.Appendf(nil, `{"time":%q}`, ahead.Format(time.RFC3339)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if a, err = agent.New(c); err != nil {
+	a, err := agent.New(c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close()

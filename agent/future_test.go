@@ -68,49 +68,59 @@ func postdate(t *testing.T, site, state string, ahead time.Duration) {
 	}
 }
 
-// The server whose clock was a year ahead renewed the viewer's certificate as well, so that nothing that the viewer has is of the present. It finds back to it by
-// itself.
-func TestEverythingIsFromTheFuture(t *testing.T) {
-	site := t.TempDir()
+// enrolled is a server of a site, in that folder, until the test ends, and the state folder of a viewer that belongs to it.
+func enrolled(t *testing.T, site string) (s *server.Server, state string) {
+	t.Helper()
 	s, err := server.New(server.Config{State: site, Site: "test", Media: t.TempDir(), Role: protocol.RoleMain, Listen: "127.0.0.1:0", NTP: "127.0.0.1:0", Seconds: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	serving, running := make(chan error, 1), make(chan error, 1)
-	go func() { serving <- s.Run(ctx) }()
-	<-s.Ready()
-	defer func() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
 		cancel()
-		if err := <-serving; err != nil {
+		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	<-s.Ready()
 	token, err := s.Site().CreateToken(time.Hour, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := agent.Config{State: t.TempDir(), Page: "127.0.0.1:0", Servers: []string{s.Addr().String()}, Discovery: config.Discovery{Interfaces: []string{"none"}}}
-	a, err := agent.New(c)
+	state = t.TempDir()
+	a, err := agent.New(agent.Config{State: state, Page: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = a.Identity().Enrol(t.Context(), s.Addr().String(), token, "lobby", protocol.Device{}, a.CertificateTime)
-	a.Close()
-	if err != nil {
+	defer a.Close()
+	if err := a.Identity().Enrol(t.Context(), s.Addr().String(), token, "lobby", protocol.Device{}, a.CertificateTime); err != nil {
 		t.Fatal(err)
 	}
+	return s, state
+}
+
+// The server whose clock was a year ahead renewed the viewer's certificate as well, so that nothing that the viewer has is of the present. It finds back to it by
+// itself.
+func TestEverythingIsFromTheFuture(t *testing.T) {
+	site := t.TempDir()
+	s, state := enrolled(t, site)
+	c := agent.Config{State: state, Page: "127.0.0.1:0", Servers: []string{s.Addr().String()}, Discovery: config.Discovery{Interfaces: []string{"none"}}}
 	const ahead = 365 * 24 * time.Hour
 	postdate(t, site, c.State, ahead)
 	if err := os.WriteFile(filepath.Join(c.State, "clock.json"), fmt.Appendf(nil, `{"time":%q}`, time.Now().Add(ahead).Format(time.RFC3339)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if a, err = agent.New(c); err != nil {
+	a, err := agent.New(c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if e, ok := a.Identity().Enrolment(); !ok || time.Until(e.Issued()) < ahead/2 || a.Status().Clock.Trust != "saved" {
 		t.Fatalf("its certificate is of %v, and its clock %+v", e.Issued(), a.Status().Clock)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	running := make(chan error, 1)
 	go func() { running <- a.Run(ctx) }()
 	defer func() {
 		cancel()

@@ -124,10 +124,10 @@ func (r rebooter) due(now time.Time, jitter time.Duration) bool {
 	return !now.Before(at) && now.Before(at.Add(rebootPatience))
 }
 
+// String names the task.
+func (r rebooter) String() string { return "daily restart of the machine" }
+
 // zone is the time zone of the clock on the wall.
 func (a *Agent) zone() *time.Location {
 	return cmp.Or(a.config.Zone, time.Local)
 }
-
-// String names the task.
-func (r rebooter) String() string { return "daily restart of the machine" }
