@@ -78,6 +78,9 @@ func readLayout(data []byte) (*layout, error) {
 			line := 1 + bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n"))
 			err = fmt.Errorf("line %d: %w", line, err)
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("the file ends before its last } or ]: it may not have been copied as a whole")
+		}
 		return nil, fmt.Errorf("%s: %w", media.ProgrammeFile, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {

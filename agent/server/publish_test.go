@@ -128,6 +128,7 @@ func TestLayout(t *testing.T) {
 		"hours":    {`"07:00"`, `"7:00"`, `schedule.operating[0].from: "7:00"`},
 		"both":     {`"file": "./a.png"`, `"file": "./a.png", "folder": "."`, "playlist[1]: want one of file, folder and type"},
 		"name":     {`"empty": {"zones"`, `"vitrine-new-9": {"zones"`, "the server's own"},
+		"cut":      {`"13:00"}]}]}}`, `"13:00"}`, "ends before its last }"},
 		"tail":     {`"13:00"}]}]}}`, `"13:00"}]}]}}}`, "something after the end"},
 	} {
 		before := p.current
